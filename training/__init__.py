@@ -1,0 +1,1 @@
+"""How the shipped classifier is made and measured; the sidecar itself never imports this package."""

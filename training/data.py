@@ -1,0 +1,219 @@
+"""Owns which prompts are trained on, which only measure, and in what proportions.
+
+Left-out groups are whole authored sets and whole source families: a random split of templated sources measures
+whether the model recognises the source, not whether it understands a prompt.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from training.labels import INTENTS, TIER_DIFFICULTY
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable, Iterator
+
+PROMPTS_FOLDER = Path(__file__).parent / "prompts"
+
+# Professionals (formal, long), general public (everyday), messy documents (a quarter of them not English).
+TEST_SETS = ("a5", "a7", "a18")
+# Fits the temperature and the tier thresholds; whole as well, because a model is surest on its own authors.
+VALIDATION_SETS = ("a1",)
+
+# One to two families for most intents that the collected data has.
+TEST_INTENT_FAMILIES = (
+    "agieval",
+    "humanevalpack+templates",
+    "llmrouter:mbpp",
+    "llmrouter:natural_qa",
+    "ms-chitchat-qna",
+    "planbench",
+    "pubmedqa",
+    "t0:paws",
+    "t0:samsum",
+)
+TEST_DIFFICULTY_FAMILIES = ("llmrouter-dc:gsm8k", "llmrouter-dc:mmlu", "zeroeval:crux")
+
+# Templated sources repeat themselves: past these counts more rows teach the template.
+_ROWS_PER_SOURCE_AND_INTENT = 110
+_ROWS_PER_FAMILY_AND_INTENT = 420
+_ROWS_PER_DIFFICULTY_SOURCE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One labelled prompt; what a source does not label is None."""
+
+    text: str
+    group: str
+    """Authored set ("a7") or source ("t0:samsum")."""
+    intent: int | None = None
+    tier: str | None = None
+    difficulty: float | None = None
+    """Probability in [0, 1] that a cheap model's answer is not good enough."""
+    weak_ok: float | None = None
+    language: str = "en"
+    is_authored: bool = False
+
+
+def load_authored(folder: Path = PROMPTS_FOLDER) -> list[Prompt]:
+    """All authored prompts, set by set."""
+    return [
+        Prompt(
+            text=row["text"],
+            group=row["author"],
+            intent=INTENTS.index(row["intent"]),
+            tier=row["tier"],
+            difficulty=TIER_DIFFICULTY[row["tier"]],
+            language=row["lang"],
+            is_authored=True,
+        )
+        for row in _rows(folder)
+    ]
+
+
+def load_intents(data_folder: Path) -> list[Prompt]:
+    """Collected prompts with an intent: `intent/*.jsonl` in the data folder."""
+    return [
+        Prompt(text=row["text"], group=row["source"], intent=INTENTS.index(row["intent"]))
+        for row in _rows(data_folder / "intent")
+    ]
+
+
+def load_difficulties(data_folder: Path) -> list[Prompt]:
+    """Collected prompts whose answers by named models were graded: `difficulty/*.jsonl` in the data folder."""
+    return [
+        Prompt(
+            text=row["text"],
+            # RouterArena draws a handful of rows from each of forty sets: one group, or there is no base rate.
+            group="routerarena" if row["source"].startswith("routerarena") else row["source"],
+            difficulty=1.0 - row["weak_p"],
+            weak_ok=row["weak_ok"],
+        )
+        for row in _rows(data_folder / "difficulty")
+    ]
+
+
+def is_of_family(group: str, families: tuple[str, ...]) -> bool:
+    """Whether a source is one of `families` or a part of one ("agieval:math" of "agieval")."""
+    return any(group == family or group.startswith(f"{family}:") for family in families)
+
+
+def training_prompts(data_folder: Path | None, seed: int) -> list[Prompt]:
+    """What the model is fitted on: authored prompts, and capped collected ones when there is a data folder."""
+    authored = load_authored()
+    left_out = [p for p in authored if p.group in TEST_SETS + VALIDATION_SETS]
+    chosen = [p for p in authored if p.group not in TEST_SETS + VALIDATION_SETS]
+    if data_folder is None:
+        return chosen
+    shuffle = random.Random(seed).shuffle
+    intents = load_intents(data_folder)
+    difficulties = load_difficulties(data_folder)
+    left_out += [p for p in intents if is_of_family(p.group, TEST_INTENT_FAMILIES)]
+    left_out += [p for p in difficulties if is_of_family(p.group, TEST_DIFFICULTY_FAMILIES)]
+    # Two collections may hold the same question (GSM8K is in several): a left-out text is left out everywhere.
+    unseen = {_fingerprint(p.text) for p in left_out}
+    intents = [p for p in intents if _fingerprint(p.text) not in unseen]
+    difficulties = [p for p in difficulties if _fingerprint(p.text) not in unseen]
+    shuffle(intents)
+    shuffle(difficulties)
+    intents = _capped(intents, _ROWS_PER_SOURCE_AND_INTENT, key=lambda p: (p.group, p.intent))
+    intents = _capped(intents, _ROWS_PER_FAMILY_AND_INTENT, key=lambda p: (_family(p.group), p.intent))
+    difficulties = _capped(difficulties, _ROWS_PER_DIFFICULTY_SOURCE, key=lambda p: p.group)
+    return chosen + intents + difficulties
+
+
+def validation_prompts() -> list[Prompt]:
+    """Authored prompts that fit the temperature and thresholds, and nothing else."""
+    return [p for p in load_authored() if p.group in VALIDATION_SETS]
+
+
+def authored_test_prompts() -> list[Prompt]:
+    """Authored prompts from left-out sets."""
+    return [p for p in load_authored() if p.group in TEST_SETS]
+
+
+def collected_test_prompts(data_folder: Path, seed: int, rows_per_family: int = 300) -> list[Prompt]:
+    """Collected intent prompts from left-out families, at most `rows_per_family` of each."""
+    rows = [p for p in load_intents(data_folder) if is_of_family(p.group, TEST_INTENT_FAMILIES)]
+    random.Random(seed).shuffle(rows)
+    return _capped(rows, rows_per_family, key=lambda p: _match(p.group, TEST_INTENT_FAMILIES))
+
+
+def difficulty_test_prompts(data_folder: Path) -> list[Prompt]:
+    """Graded prompts from left-out difficulty families."""
+    return [p for p in load_difficulties(data_folder) if is_of_family(p.group, TEST_DIFFICULTY_FAMILIES)]
+
+
+def careless_copy(text: str, rng: random.Random) -> str:
+    """The same request as a hurried person types it; the label must survive, so words are never replaced."""
+    change = rng.randrange(4)
+    if change == 0:
+        return _with_typos(text, rng)
+    if change == 1:
+        return _with_courtesy(text, rng)
+    if change == 2:
+        return text.rstrip(" .?!") if rng.random() < 0.5 else " ".join(text.replace("'", "").split())
+    return text
+
+
+# Real users wrap a request in phrases that say nothing about it.
+_OPENERS = ("hi, ", "Hello! ", "hey ", "please ", "Quick one: ", "Could you help me with this? ", "pls ", "So, ")
+_CLOSERS = (" thanks", " Thank you!", " please", " pls", " thx!!", " Thanks in advance.", " asap")
+
+
+def _with_courtesy(text: str, rng: random.Random) -> str:
+    opener = rng.choice(_OPENERS) if rng.random() < 0.6 else ""
+    closer = rng.choice(_CLOSERS) if not opener or rng.random() < 0.4 else ""
+    return f"{opener}{text}{closer}"
+
+
+def _with_typos(text: str, rng: random.Random) -> str:
+    """Swap, drop or double about one letter in forty, at least one."""
+    letters = list(text)
+    places = [i for i in range(len(letters) - 1) if letters[i].isalpha() and letters[i + 1].isalpha()]
+    for i in rng.sample(places, min(len(places), max(1, len(places) // 40))):
+        kind = rng.randrange(3)
+        if kind == 0:
+            letters[i], letters[i + 1] = letters[i + 1], letters[i]
+        else:
+            letters[i] = "" if kind == 1 else letters[i] * 2
+    return "".join(letters)
+
+
+def _rows(folder: Path) -> Iterator[dict[str, Any]]:
+    files = sorted(folder.glob("*.jsonl"))
+    if not files:
+        raise FileNotFoundError(f"no .jsonl files in {folder}")
+    for file in files:
+        with file.open(encoding="utf-8") as lines:
+            for line in lines:
+                yield json.loads(line)
+
+
+def _fingerprint(text: str) -> str:
+    return "".join(c for c in text.casefold() if c.isalnum())[:200]
+
+
+def _family(group: str) -> str:
+    return group.partition(":")[0]
+
+
+def _match(group: str, families: tuple[str, ...]) -> str:
+    return next(family for family in families if is_of_family(group, (family,)))
+
+
+def _capped(prompts: Iterable[Prompt], limit: int, key: Any) -> list[Prompt]:
+    counts: dict[Hashable, int] = defaultdict(int)
+    kept = []
+    for prompt in prompts:
+        name = key(prompt)
+        if counts[name] < limit:
+            counts[name] += 1
+            kept.append(prompt)
+    return kept
