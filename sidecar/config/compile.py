@@ -1,0 +1,187 @@
+"""What runs: names resolved, defaults filled in, contradictions refused."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import msgspec
+
+from sidecar.config.document import Members, Value, read_document, suggest
+from sidecar.config.schema import (
+    WrittenClassifier,
+    WrittenModel,
+    WrittenProvider,
+    read_classifier,
+    read_model,
+    read_name,
+    read_provider,
+    read_tier,
+)
+from sidecar.routing.api import Api
+from sidecar.routing.policy import DifficultyThresholds, Model, Policy, build_climbs
+from sidecar.routing.tier import Tier
+
+# What each intent needs by default: see docs/taxonomy.md for their meanings.
+DEFAULT_INTENT_TIERS = {
+    "chat": Tier.SIMPLE,
+    "factual_qa": Tier.SIMPLE,
+    "classification": Tier.SIMPLE,
+    "extraction": Tier.SIMPLE,
+    "translation": Tier.MODERATE,
+    "summarization": Tier.MODERATE,
+    "rewriting": Tier.MODERATE,
+    "writing": Tier.MODERATE,
+    "explanation": Tier.MODERATE,
+    "code_generation": Tier.COMPLEX,
+    "code_debugging": Tier.COMPLEX,
+    "expert_qa": Tier.COMPLEX,
+    "planning": Tier.COMPLEX,
+    "math": Tier.REASONING,
+    "logical_reasoning": Tier.REASONING,
+}
+DEFAULT_DIFFICULTY = DifficultyThresholds(moderate=0.5, complex=0.75, reasoning=0.9)
+DEFAULT_MIN_CONFIDENCE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifierConfig:
+    """How to run the classifier."""
+
+    model_folder: Path | None
+    """None: the model that the package ships."""
+    deadline_seconds: float
+    threads: int | None
+    """None: as many as the process may use processors."""
+    queue: int
+    """Prompts that may wait for a thread."""
+    cache_entries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything that a policy file says."""
+
+    policy: Policy
+    classifier: ClassifierConfig
+
+
+def load_config(file: Path) -> Config:
+    """Read, check and resolve a policy file. Raises ConfigError for the first fault found."""
+    document = read_document(file)
+    top = document.members().only(
+        "providers", "models", "virtual_models", "fallback", "intents", "difficulty", "min_confidence", "classifier"
+    )
+    providers = {read_name(name, value): read_provider(value) for name, value in top.need("providers").members()}
+    models = _compile_models(top.need("models").members(), providers)
+    virtual_models = _compile_virtual_models(top.need("virtual_models").members(), models)
+    min_confidence = top.get("min_confidence")
+    classifier = top.get("classifier")
+    fallbacks = _compile_fallbacks(top.need("fallback"), models)
+    policy = Policy(
+        models=models,
+        virtual_models=virtual_models,
+        fallbacks=fallbacks,
+        intent_tiers=_compile_intents(top.get("intents")),
+        difficulty=_compile_difficulty(top.get("difficulty")),
+        min_confidence=min_confidence.number(0, 1) if min_confidence else DEFAULT_MIN_CONFIDENCE,
+        climbs=build_climbs(models.values(), fallbacks),
+        hash="",
+    )
+    written = read_classifier(classifier.members()) if classifier else WrittenClassifier()
+    return Config(_with_hash(policy), _compile_classifier(written, file))
+
+
+def _compile_models(members: Members, providers: Mapping[str, WrittenProvider]) -> dict[str, Model]:
+    models = {}
+    for name, value in members:
+        models[read_name(name, value)] = _compile_model(name, read_model(name, value), providers)
+    if not models:
+        raise members.whole.error("at least one model is needed")
+    return models
+
+
+def _compile_model(name: str, written: WrittenModel, providers: Mapping[str, WrittenProvider]) -> Model:
+    provider = written.provider.text()
+    if provider not in providers:
+        raise written.provider.error(f"no provider is named {provider!r}{suggest(provider, providers)}")
+    return Model(
+        name=name,
+        id=written.id,
+        cluster=written.cluster,
+        provider=provider,
+        api=providers[provider].api,
+        tier=written.tier,
+        context=written.context,
+        price=written.price,
+    )
+
+
+def _compile_virtual_models(members: Members, models: Mapping[str, Model]) -> frozenset[str]:
+    for name, value in members:
+        read_name(name, value)
+        if name in models:
+            raise value.error("a model has that name already")
+        value.members().only()
+    return frozenset(name for name, _ in members)
+
+
+def _compile_fallbacks(value: Value, models: Mapping[str, Model]) -> dict[Api, Model]:
+    fallbacks: dict[Api, Model] = {}
+    for name in value.texts():
+        if name.text() not in models:
+            raise name.error(f"no model is named {name.text()!r}{suggest(name.text(), models)}")
+        model = models[name.text()]
+        if model.api in fallbacks:
+            raise name.error(f"{fallbacks[model.api].name} is the fallback for the {model.api} API already")
+        fallbacks[model.api] = model
+    for model in models.values():
+        if model.api not in fallbacks:
+            raise value.error(
+                f"no fallback for the {model.api} API, which {model.name} speaks; "
+                f"write [{', '.join(fallback.name for fallback in fallbacks.values())}, {model.name}]"
+            )
+    return fallbacks
+
+
+def _compile_intents(value: Value | None) -> dict[str, Tier]:
+    given = {read_name(name, tier): read_tier(tier) for name, tier in value.members()} if value else {}
+    return DEFAULT_INTENT_TIERS | given
+
+
+def _compile_difficulty(value: Value | None) -> DifficultyThresholds:
+    if value is None:
+        return DEFAULT_DIFFICULTY
+    given = {key: number.number(0, 1) for key, number in value.members().only("moderate", "complex", "reasoning")}
+    thresholds = DifficultyThresholds(**asdict(DEFAULT_DIFFICULTY) | given)
+    if not thresholds.moderate <= thresholds.complex <= thresholds.reasoning:
+        raise value.error(
+            "thresholds must rise with the tier; with defaults filled in they are "
+            f"moderate {thresholds.moderate:g}, complex {thresholds.complex:g}, reasoning {thresholds.reasoning:g}"
+        )
+    return thresholds
+
+
+def _compile_classifier(written: WrittenClassifier, file: Path) -> ClassifierConfig:
+    return ClassifierConfig(
+        # A relative path is relative to the file that says it, wherever the server is started.
+        model_folder=file.parent / written.model if written.model else None,
+        deadline_seconds=written.deadline_ms / 1000,
+        threads=written.threads,
+        queue=written.queue,
+        cache_entries=written.cache_entries,
+    )
+
+
+def _with_hash(policy: Policy) -> Policy:
+    """Over what the policy means, not how it is written: a comment or another order of keys changes nothing."""
+    meaning = {
+        "models": [asdict(model) for model in policy.models.values()],
+        "virtual_models": sorted(policy.virtual_models),
+        "fallbacks": {api: model.name for api, model in sorted(policy.fallbacks.items())},
+        "intents": {intent: tier.label for intent, tier in sorted(policy.intent_tiers.items())},
+        "difficulty": asdict(policy.difficulty),
+        "min_confidence": policy.min_confidence,
+    }
+    digest = hashlib.sha256(msgspec.json.encode(meaning)).hexdigest()[:16]
+    return replace(policy, hash=digest)

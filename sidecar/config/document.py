@@ -1,0 +1,151 @@
+"""A YAML document whose every value knows where it stands, so that a mistake can be shown to whoever made it."""
+
+import difflib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+
+class ConfigError(Exception):
+    """A fault in a file that a person wrote; the message starts with file and line and says what was expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One value of the document: where it stands, and typed readings of it, each of which raises ConfigError."""
+
+    file: Path
+    path: str
+    """Dotted keys from the top, as in `models.gpt-4o.tier`; empty for the whole document."""
+    node: yaml.Node
+
+    def error(self, message: str) -> ConfigError:
+        """A fault of this value."""
+        return _error_at(self.file, self.node, self.path, message)
+
+    def text(self) -> str:
+        """A string; numbers and booleans must be quoted to be one."""
+        if isinstance(self.node, yaml.ScalarNode) and self.node.tag == "tag:yaml.org,2002:str" and self.node.value:
+            return str(self.node.value)
+        raise self.error(f"expected text, got {_describe(self.node)}")
+
+    def number(self, low: float, high: float) -> float:
+        """A number within the bounds, both included."""
+        number = self._scalar()
+        if isinstance(number, bool) or not isinstance(number, int | float) or not low <= number <= high:
+            raise self.error(f"expected a number from {low:g} to {high:g}, got {_describe(self.node)}")
+        return float(number)
+
+    def integer(self, low: int, high: int) -> int:
+        """A whole number within the bounds, both included."""
+        number = self._scalar()
+        if isinstance(number, bool) or not isinstance(number, int) or not low <= number <= high:
+            raise self.error(f"expected a whole number from {low} to {high}, got {_describe(self.node)}")
+        return number
+
+    def choice(self, words: Iterable[str]) -> str:
+        """One of the words."""
+        known = tuple(words)
+        word = self.text()
+        if word not in known:
+            raise self.error(f"unknown {word!r}{suggest(word, known)}; expected one of {', '.join(known)}")
+        return word
+
+    def texts(self) -> "list[Value]":
+        """One text or a list of them."""
+        if isinstance(self.node, yaml.SequenceNode):
+            return [
+                Value(self.file, f"{self.path}[{index}]", node) for index, node in enumerate(self.node.value)
+            ]
+        return [self]
+
+    def members(self) -> "Members":
+        """A mapping with any keys."""
+        if not isinstance(self.node, yaml.MappingNode):
+            raise self.error(f"expected a mapping, got {_describe(self.node)}")
+        members: dict[str, Value] = {}
+        for key_node, node in self.node.value:
+            key = str(key_node.value) if isinstance(key_node, yaml.ScalarNode) else ""
+            path = f"{self.path}.{key}" if self.path else key
+            if not key:
+                raise _error_at(self.file, key_node, self.path, "a key must be plain text")
+            if key in members:
+                raise _error_at(self.file, key_node, path, f"given twice (first in line {_line(members[key].node)})")
+            members[key] = Value(self.file, path, node)
+        return Members(self, members)
+
+    def _scalar(self) -> object:
+        if not isinstance(self.node, yaml.ScalarNode):
+            return None
+        return yaml.safe_load(self.node.value) if self.node.style is None else self.node.value
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """A mapping of the document."""
+
+    whole: Value
+    values: dict[str, Value]
+
+    def only(self, *keys: str) -> "Members":
+        """The same; raises ConfigError if it has any other key."""
+        for key, value in self.values.items():
+            if key not in keys:
+                raise value.error(f"unknown key{suggest(key, keys)}; expected {', '.join(keys)}")
+        return self
+
+    def need(self, key: str) -> Value:
+        """A member that must be there."""
+        if key not in self.values:
+            raise self.whole.error(f"{key!r} is missing")
+        return self.values[key]
+
+    def get(self, key: str) -> Value | None:
+        """A member that may be left out."""
+        return self.values.get(key)
+
+    def __iter__(self) -> Iterator[tuple[str, Value]]:
+        return iter(self.values.items())
+
+
+def read_document(file: Path) -> Value:
+    """The document in that file. Raises ConfigError."""
+    try:
+        node = yaml.compose(file.read_text("utf-8"), yaml.SafeLoader)
+    except OSError as error:
+        raise ConfigError(f"{file}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{file}: not UTF-8: {error.reason} at byte {error.start}") from error
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ConfigError(f"{file}:{line}: not YAML: {error.problem}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{file}: not YAML: {error}") from error
+    if node is None:
+        raise ConfigError(f"{file}:1: the file is empty")
+    return Value(file, "", node)
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """` (did you mean x?)`, or nothing if no known word is close."""
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def _error_at(file: Path, node: yaml.Node, path: str, message: str) -> ConfigError:
+    where = f"{file}:{_line(node)}: {path}" if path else f"{file}:{_line(node)}"
+    return ConfigError(f"{where}: {message}")
+
+
+def _line(node: yaml.Node) -> int:
+    return int(node.start_mark.line) + 1
+
+
+def _describe(node: yaml.Node) -> str:
+    if isinstance(node, yaml.MappingNode):
+        return "a mapping"
+    if isinstance(node, yaml.SequenceNode):
+        return "a list"
+    return repr(node.value) if node.value else "nothing"

@@ -1,0 +1,76 @@
+"""Decisions: from a request, and a classification where one was needed, to a plan with its reason."""
+
+from dataclasses import dataclass
+
+from sidecar.routing.classification import Classification
+from sidecar.routing.plan import plan_from_model, plan_from_tier
+from sidecar.routing.policy import Model, Plan, Policy
+from sidecar.routing.reason import Reason
+from sidecar.routing.rejection import RejectedError
+from sidecar.routing.request import ChatRequest
+from sidecar.routing.tier import Tier
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Which models shall answer, why, and on what evidence."""
+
+    plan: Plan
+    tier: Tier
+    reason: Reason
+    policy_hash: str
+    classification: Classification | None = None
+
+    @property
+    def model(self) -> Model:
+        """The first of the plan: the one that answers unless it fails."""
+        return self.plan[0]
+
+
+def decide_without_classifier(policy: Policy, request: ChatRequest) -> Decision | None:
+    """The decision on a request that needs no classification; None if it needs one.
+
+    Raises RejectedError for a model that the policy does not have.
+    """
+    if request.model in policy.virtual_models:
+        return None if request.prompt.strip() else decide_fallback(policy, request, Reason.NO_PROMPT)
+    model = policy.models.get(request.model)
+    if model is None or model.api is not request.endpoint.api:
+        raise _unknown_model(policy, request)
+    return Decision(plan_from_model(policy, model, request), model.tier, Reason.PINNED, policy.hash)
+
+
+def decide_classified(policy: Policy, request: ChatRequest, classification: Classification) -> Decision:
+    """The decision on a classified request.
+
+    The tier is the intent's; difficulty and doubt only ever raise it, since a wrong answer costs the user more than
+    a dear one costs the operator.
+    """
+    tier, reason = policy.intent_tiers[classification.intent], Reason.INTENT
+    if classification.difficulty is not None:
+        needed = policy.difficulty.tier_of(classification.difficulty)
+        if needed > tier:
+            tier, reason = needed, Reason.DIFFICULTY
+    if classification.confidence < policy.min_confidence and tier.above > tier:
+        tier, reason = tier.above, Reason.LOW_CONFIDENCE
+    return Decision(plan_from_tier(policy, tier, request), tier, reason, policy.hash, classification)
+
+
+def decide_fallback(policy: Policy, request: ChatRequest, reason: Reason) -> Decision:
+    """The decision when nothing is known of the prompt."""
+    fallback = policy.fallbacks.get(request.endpoint.api)
+    if fallback is None:
+        plan = plan_from_tier(policy, Tier.SIMPLE, request)
+        return Decision(plan, plan[0].tier, reason, policy.hash)
+    return Decision(plan_from_model(policy, fallback, request), fallback.tier, reason, policy.hash)
+
+
+def _unknown_model(policy: Policy, request: ChatRequest) -> RejectedError:
+    api = request.endpoint.api
+    known = [*sorted(policy.virtual_models), *(model.name for model in policy.models.values() if model.api is api)]
+    return RejectedError(
+        Reason.UNKNOWN_MODEL,
+        f"model: this gateway has no such model for the {api} API; it has {', '.join(known)}",
+        status=404,
+        param="model",
+    )

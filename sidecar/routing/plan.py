@@ -1,0 +1,43 @@
+"""Plans: the models that may answer a request, in the order in which Envoy shall try them."""
+
+from sidecar.routing.policy import Model, Plan, Policy
+from sidecar.routing.reason import Reason
+from sidecar.routing.rejection import RejectedError
+from sidecar.routing.request import ChatRequest
+from sidecar.routing.tier import Tier
+
+
+def plan_from_tier(policy: Policy, tier: Tier, request: ChatRequest) -> Plan:
+    """The tier's models as the policy lists them, then the tiers above, and the fallback to close.
+
+    Raises RejectedError if no model can take the request.
+    """
+    return _keep_fitting(policy.climbs[request.endpoint.api, tier], policy, request)
+
+
+def plan_from_model(policy: Policy, model: Model, request: ChatRequest) -> Plan:
+    """That model, then those that may stand in for it: its own tier, the tiers above, the fallback.
+
+    Raises RejectedError if no model can take the request.
+    """
+    others = policy.climbs[model.api, model.tier]
+    return _keep_fitting((model, *(other for other in others if other is not model)), policy, request)
+
+
+def _keep_fitting(plan: Plan, policy: Policy, request: ChatRequest) -> Plan:
+    """Only the models whose context window holds the input and the output asked for."""
+    tokens = request.input_tokens + request.max_output_tokens
+    fitting = tuple(model for model in plan if model.context >= tokens)
+    return fitting or _refuse(policy, request, tokens)
+
+
+def _refuse(policy: Policy, request: ChatRequest, tokens: int) -> Plan:
+    api = request.endpoint.api
+    windows = ", ".join(f"{model.name} {model.context}" for model in policy.climbs[api, Tier.SIMPLE])
+    if not windows:
+        raise RejectedError(Reason.NO_CANDIDATE, f"no model of this gateway speaks the {api} API", status=404)
+    raise RejectedError(
+        Reason.NO_CANDIDATE,
+        f"about {tokens} tokens of input and requested output fit into no model's context window ({windows})",
+        param="messages",
+    )

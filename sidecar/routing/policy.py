@@ -1,0 +1,82 @@
+"""The policy as the router runs it: checked, frozen, with every plan that it can lead to worked out beforehand."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from sidecar.routing.api import Api
+from sidecar.routing.tier import Tier
+
+Plan = tuple["Model", ...]
+"""Models in the order in which Envoy shall try them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """USD per million tokens."""
+
+    input: float
+    output: float
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One entry of the policy's `models`."""
+
+    name: str
+    id: str
+    """What its provider calls it: the value of `model` in a request."""
+    cluster: str
+    """The Envoy cluster that leads to it."""
+    provider: str
+    api: Api
+    tier: Tier
+    context: int
+    """Tokens of input and output together."""
+    price: Price
+
+
+@dataclass(frozen=True, slots=True)
+class DifficultyThresholds:
+    """From which difficulty on a request needs at least that tier."""
+
+    moderate: float
+    complex: float
+    reasoning: float
+
+    def tier_of(self, difficulty: float) -> Tier:
+        """The lowest tier that this difficulty allows."""
+        if difficulty >= self.reasoning:
+            return Tier.REASONING
+        if difficulty >= self.complex:
+            return Tier.COMPLEX
+        return Tier.MODERATE if difficulty >= self.moderate else Tier.SIMPLE
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Which model may answer what. Immutable; a changed policy is another object with another hash."""
+
+    models: Mapping[str, Model]
+    virtual_models: frozenset[str]
+    fallbacks: Mapping[Api, Model]
+    intent_tiers: Mapping[str, Tier]
+    difficulty: DifficultyThresholds
+    min_confidence: float
+    climbs: Mapping[tuple[Api, Tier], Plan]
+    """As `build_climbs` makes them."""
+    hash: str
+    """Hexadecimal; the same policy has the same hash on every replica."""
+
+
+def build_climbs(models: Iterable[Model], fallbacks: Mapping[Api, Model]) -> dict[tuple[Api, Tier], Plan]:
+    """For each API and tier, all models that may answer: the tier's as listed, the tiers above, the fallback.
+
+    Worked out once, so that a request costs no sorting however many models there are.
+    """
+    upward = sorted(models, key=lambda model: model.tier)  # stable: within a tier the listed order stays
+    return {(api, tier): _climb(upward, api, tier, fallbacks.get(api)) for api in Api for tier in Tier}
+
+
+def _climb(upward: Iterable[Model], api: Api, tier: Tier, fallback: Model | None) -> Plan:
+    climb = [model for model in upward if model.api is api and model.tier >= tier]
+    return tuple(climb) if fallback is None or fallback in climb else (*climb, fallback)

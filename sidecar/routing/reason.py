@@ -1,0 +1,32 @@
+"""Why a request was decided as it was: a closed list, the same word in headers, metadata, metrics and spans."""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """The one thing that settled a decision."""
+
+    INTENT = "intent"
+    """The tier is that of the intent."""
+    DIFFICULTY = "difficulty"
+    """The difficulty asked for a higher tier than the intent."""
+    LOW_CONFIDENCE = "low_confidence"
+    """The classifier was unsure, so the tier above was taken."""
+    PINNED = "pinned"
+    """The request names a model of the policy."""
+
+    NO_PROMPT = "no_prompt"
+    """There was no text to classify: the fallback answers."""
+    CLASSIFIER_TIMEOUT = "classifier_timeout"
+    """The classifier missed its deadline: the fallback answers."""
+    CLASSIFIER_OVERLOADED = "classifier_overloaded"
+    """The classifier's queue was full: the fallback answers."""
+    CLASSIFIER_FAILED = "classifier_failed"
+    """The classifier raised an error: the fallback answers."""
+
+    INVALID_REQUEST = "invalid_request"
+    """Rejected: the body is not a request of its API."""
+    UNKNOWN_MODEL = "unknown_model"
+    """Rejected: the policy has no such model for this API."""
+    NO_CANDIDATE = "no_candidate"
+    """Rejected: no model of the policy can take the request."""
