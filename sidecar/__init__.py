@@ -1,1 +1,1 @@
-"""envoy-llm-sidecar: decides, for each LLM request that Envoy shows it, which models may answer it and in what order."""
+"""envoy-llm-sidecar: decides which models may answer an LLM request that Envoy shows it, and in what order."""

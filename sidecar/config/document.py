@@ -56,9 +56,7 @@ class Value:
     def texts(self) -> "list[Value]":
         """One text or a list of them."""
         if isinstance(self.node, yaml.SequenceNode):
-            return [
-                Value(self.file, f"{self.path}[{index}]", node) for index, node in enumerate(self.node.value)
-            ]
+            return [Value(self.file, f"{self.path}[{index}]", node) for index, node in enumerate(self.node.value)]
         return [self]
 
     def members(self) -> "Members":

@@ -51,7 +51,7 @@ class WrittenClassifier:
 def read_name(key: str, value: Value) -> str:
     """A key that names something."""
     if not _NAME.fullmatch(key):
-        raise value.error("a name has up to 128 letters, digits and . _ : / @ + -, and starts with one of the first two")
+        raise value.error("a name has up to 128 letters, digits and . _ : / @ + -, a letter or digit first")
     return key
 
 

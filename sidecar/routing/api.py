@@ -12,7 +12,7 @@ class Api(StrEnum):
 
 
 class Operation(StrEnum):
-    """What is asked of the API; the values are those of OpenTelemetry's `gen_ai.operation.name`."""
+    """What is asked of the API."""
 
     CHAT = "chat"
     TEXT_COMPLETION = "text_completion"

@@ -85,4 +85,3 @@ def replace_lone_surrogates(body: bytes) -> bytes:
     JavaScript clients that cut a string inside an emoji send such halves, and providers take them.
     """
     return _SURROGATES.sub(lambda escape: rb"\ufffd" if escape[1] else escape[0], body)
-

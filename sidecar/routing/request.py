@@ -130,8 +130,7 @@ def _read_messages(members: dict[str, Member]) -> _Conversation:
     if not messages:
         raise invalid_request("messages: must not be empty", param="messages")
     turns = [
-        _Turn(message.role == "user", _join(message.content), _tool_output(message.content))
-        for message in messages
+        _Turn(message.role == "user", _join(message.content), _tool_output(message.content)) for message in messages
     ]
     if "system" in members:  # Anthropic's stands beside the messages
         turns.insert(0, _Turn(False, _join(_decode(_SYSTEM, members["system"]))))

@@ -1,0 +1,140 @@
+"""The command `sidecar`: reads the command line and calls what does the work."""
+
+import argparse
+import asyncio
+import logging
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+from sidecar.workers import EXIT_CANNOT_START, run_workers, worker_address
+
+_DEFAULT_SOCKET = "/run/llm/sidecar.sock"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit codes: 0 done, 1 something broke, 2 the command line, the policy or a port cannot be used."""
+    options = _build_parser().parse_args(arguments)
+    logging.basicConfig(
+        level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
+    )
+    return int(options.run(options))
+
+
+def _build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="sidecar", description="Sends each LLM request to the cheapest model that will answer it well."
+    )
+    parser.add_argument("--version", action="version", version=version("envoy-llm-sidecar"))
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_serve(commands)
+    _add_demo(commands)
+    for command in commands.choices.values():
+        command.add_argument(
+            "--log-level", default="info", choices=("debug", "info", "warning", "error"), help="default: info"
+        )
+    return parser
+
+
+def _add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    serve = commands.add_parser("serve", help="decide requests for Envoy", description="Decide requests for Envoy.")
+    serve.add_argument("--policy", type=Path, required=True, metavar="FILE", help="the policy, a YAML file")
+    serve.add_argument(
+        "--socket",
+        default=_DEFAULT_SOCKET,
+        metavar="PATH|HOST:PORT",
+        help=f"where Envoy reaches us: a Unix socket or an address (default: {_DEFAULT_SOCKET})",
+    )
+    serve.add_argument(
+        "--http",
+        default="127.0.0.1:9902",
+        type=_address,
+        metavar="HOST:PORT",
+        help="our own port, with /healthz and /readyz (default: 127.0.0.1:9902)",
+    )
+    serve.add_argument(
+        "--workers",
+        default=1,
+        type=_positive,
+        metavar="N",
+        help="processes; the second and later ones listen at PATH-1, PATH-2 … or PORT+1, PORT+2 … (default: 1)",
+    )
+    serve.set_defaults(run=_run_serve)
+
+
+def _add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    demo = commands.add_parser(
+        "demo", help="try it: Envoy, the sidecar and providers of our own, on this machine", description="Try it."
+    )
+    demo.add_argument("--envoy-port", type=_port, default=10000, help="where clients talk to Envoy (default: 10000)")
+    demo.add_argument("--admin-port", type=_port, default=9901, help="Envoy's admin interface (default: 9901)")
+    demo.add_argument("--http-port", type=_port, default=9902, help="the sidecar's own port (default: 9902)")
+    demo.add_argument("--workers", type=_positive, default=1, help="sidecar processes (default: 1)")
+    demo.add_argument("--basic", action="store_true", help="run envoy-basic.yaml: no failover between models")
+    demo.add_argument("--otlp-endpoint", metavar="HOST:PORT", help="send traces of Envoy and sidecar there (gRPC)")
+    demo.set_defaults(run=_run_demo)
+
+
+def _run_serve(options: argparse.Namespace) -> int:
+    if options.workers == 1:
+        return _serve(options, 0)
+    return run_workers(options.workers, lambda index: _serve(options, index))
+
+
+def _serve(options: argparse.Namespace, index: int) -> int:
+    from sidecar.serve import ServeOptions, StartError, serve  # not before a fork, and not for other commands
+
+    host, port = options.http
+    try:
+        serve(
+            ServeOptions(
+                policy=options.policy,
+                address=worker_address(options.socket, index),
+                http_host=host,
+                http_port=port,
+                workers=options.workers,
+            )
+        )
+    except StartError as error:
+        print(f"sidecar: {error}", file=sys.stderr)
+        return EXIT_CANNOT_START
+    return 0
+
+
+def _run_demo(options: argparse.Namespace) -> int:
+    try:
+        from sidecar.demo.run import DemoOptions, run_demo
+    except ModuleNotFoundError as error:
+        print(f"sidecar: the demo needs {error.name}: pip install 'envoy-llm-sidecar[demo]'", file=sys.stderr)
+        return EXIT_CANNOT_START
+    return asyncio.run(
+        run_demo(
+            DemoOptions(
+                envoy_port=options.envoy_port,
+                admin_port=options.admin_port,
+                http_port=options.http_port,
+                basic=options.basic,
+                workers=options.workers,
+                otlp_endpoint=options.otlp_endpoint,
+            )
+        )
+    )
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or not host:
+        raise argparse.ArgumentTypeError(f"expected HOST:PORT, got {text!r}")
+    return host.strip("[]"), _port(port)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise argparse.ArgumentTypeError(f"expected a port from 1 to 65535, got {text!r}")
+    return int(text)
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1, got {text!r}")
+    return int(text)

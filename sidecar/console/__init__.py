@@ -1,0 +1,1 @@
+"""The sidecar's own HTTP port, for people and probes."""

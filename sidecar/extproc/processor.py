@@ -1,0 +1,149 @@
+"""One ext_proc stream: from Envoy's messages to the core and back. The stream ends with our last word on the request,
+so nothing of the response ever passes through here.
+
+    Envoy sends                we answer                                   the stream
+    request headers, other     go on, no body                              ends
+    request headers, ours      go on                                       stays
+    request body               a route, or an error for the client         ends
+    anything else              go on, unchanged                            ends
+"""
+
+import logging
+import time
+import uuid
+from collections.abc import Mapping
+from typing import Protocol
+
+import grpc
+
+from sidecar.extproc import replies
+from sidecar.extproc.ext_proc_pb2 import HttpBody, HttpHeaders, ProcessingMode, ProcessingRequest
+from sidecar.routing.api import Endpoint, find_endpoint
+from sidecar.routing.decision import Decision
+from sidecar.routing.exchange import Exchange, ExchangeObserver
+from sidecar.routing.rejection import RejectedError, invalid_request
+from sidecar.routing.request import ChatRequest, parse_request
+from sidecar.routing.router import Routed, Router
+
+_log = logging.getLogger(__name__)
+
+_EOF = grpc.aio.EOF  # type: ignore[attr-defined]  # the published stubs lack it
+
+_TRACE_HEADERS = ("traceparent", "tracestate")
+
+
+class Stream(Protocol):
+    """The part of a grpc.aio servicer context that a stream needs."""
+
+    async def read(self) -> ProcessingRequest: ...
+
+    async def write(self, message: bytes) -> None: ...
+
+    def invocation_metadata(self) -> object: ...
+
+
+class Processor:
+    """Answers ext_proc streams by one router."""
+
+    def __init__(self, router: Router, observer: ExchangeObserver) -> None:
+        self._router = router
+        self._observer = observer
+
+    async def process(self, stream: Stream) -> None:
+        """Serve one stream to its end."""
+        first = await stream.read()
+        if first is _EOF:
+            return
+        endpoint = _find_endpoint(first.request_headers) if first.HasField("request_headers") else None
+        if endpoint is None:
+            await stream.write(_pass(first))
+            return
+        if first.request_headers.end_of_stream:
+            await self._answer(stream, endpoint, first.request_headers, b"")
+            return
+        await stream.write(replies.AWAIT_BODY)
+        second = await stream.read()
+        if second is _EOF:  # the client went away
+            return
+        if not second.HasField("request_body") or not _is_whole(first, second.request_body):
+            await stream.write(_pass(second))
+            return
+        await self._answer(stream, endpoint, first.request_headers, second.request_body.body)
+
+    async def _answer(self, stream: Stream, endpoint: Endpoint, headers: HttpHeaders, body: bytes) -> None:
+        decision_id = uuid.uuid4().hex
+        started_unix_nanos = time.time_ns()
+        started = time.perf_counter()
+        request: ChatRequest | None = None
+        routed: Routed | None = None
+        result: Decision | RejectedError
+        parsed = started
+        try:
+            _refuse_encoded(headers)
+            request = parse_request(endpoint, body)
+            parsed = time.perf_counter()
+            routed = await self._router.route(request)
+            result = routed.decision
+            reply = replies.route(decision_id, request, routed.decision, body)
+        except RejectedError as rejection:
+            result = rejection
+            reply = replies.reject(decision_id, endpoint.api, rejection)
+            parsed = parsed if request is not None else time.perf_counter()
+        decided = time.perf_counter()
+        await stream.write(reply)
+        classify_seconds = routed.classify_seconds if routed is not None else 0.0
+        self._observer.observe(
+            Exchange(
+                decision_id=decision_id,
+                endpoint=endpoint,
+                trace_headers=_trace_headers(stream),
+                started_unix_nanos=started_unix_nanos,
+                parse_seconds=parsed - started,
+                classify_seconds=classify_seconds,
+                decide_seconds=decided - parsed - classify_seconds,
+                request=request,
+                result=result,
+            )
+        )
+
+
+def _pass(message: ProcessingRequest) -> bytes:
+    """Leave alone what is not for us to decide."""
+    phase = message.WhichOneof("request")
+    if phase is None or phase == "request_headers":
+        return replies.IGNORE_REQUEST
+    return replies.continue_unchanged(phase)
+
+
+def _find_endpoint(headers: HttpHeaders) -> Endpoint | None:
+    method = path = b""
+    for header in headers.headers.headers:
+        if header.key == ":path":
+            path = header.raw_value or header.value.encode()
+        elif header.key == ":method":
+            method = header.raw_value or header.value.encode()
+    return find_endpoint(method.decode("latin-1"), path.decode("latin-1"))
+
+
+def _refuse_encoded(headers: HttpHeaders) -> None:
+    for header in headers.headers.headers:
+        if header.key == "content-encoding":
+            encoding = (header.raw_value or header.value.encode()).decode("latin-1").lower()
+            if encoding != "identity":
+                raise invalid_request("content-encoding: send the body uncompressed", status=415)
+
+
+def _is_whole(first: ProcessingRequest, body: HttpBody) -> bool:
+    """Whether this is all of the body.
+
+    With trailers to come, even a buffered body is not the end of the stream.
+    """
+    if body.end_of_stream or first.protocol_config.request_body_mode == ProcessingMode.BUFFERED:
+        return True
+    _log.warning("a part of a body came, and goes on undecided: set ext_proc's request_body_mode to BUFFERED")
+    return False
+
+
+def _trace_headers(stream: Stream) -> Mapping[str, str]:
+    metadata = stream.invocation_metadata() or ()
+    return {key: value for key, value in metadata if key in _TRACE_HEADERS}  # type: ignore[attr-defined]

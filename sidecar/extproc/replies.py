@@ -1,0 +1,143 @@
+"""Every message that we send to Envoy. What never changes is serialised once."""
+
+import msgspec
+
+from sidecar.extproc import names
+from sidecar.extproc.ext_proc_pb2 import (
+    BodyMutation,
+    BodyResponse,
+    CommonResponse,
+    HeaderMutation,
+    HeadersResponse,
+    HeaderValue,
+    HeaderValueOption,
+    HttpStatus,
+    ImmediateResponse,
+    ProcessingMode,
+    ProcessingResponse,
+    TrailersResponse,
+)
+from sidecar.routing.api import Api
+from sidecar.routing.body import replace_value
+from sidecar.routing.decision import Decision
+from sidecar.routing.rejection import RejectedError
+from sidecar.routing.request import ChatRequest
+
+_OVERWRITE = HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD
+
+AWAIT_BODY = ProcessingResponse(request_headers=HeadersResponse(response=CommonResponse())).SerializeToString()
+"""Go on, and show us the body."""
+
+IGNORE_REQUEST = ProcessingResponse(
+    request_headers=HeadersResponse(response=CommonResponse()),
+    # Without this Envoy would still buffer the whole body (an upload, say) before it finds our stream ended.
+    mode_override=ProcessingMode(
+        request_header_mode=ProcessingMode.SEND,
+        response_header_mode=ProcessingMode.SKIP,
+        request_body_mode=ProcessingMode.NONE,
+        response_body_mode=ProcessingMode.NONE,
+    ),
+).SerializeToString()
+"""Go on; this request is not ours."""
+
+_CONTINUE = {
+    "request_headers": AWAIT_BODY,
+    "response_headers": ProcessingResponse(
+        response_headers=HeadersResponse(response=CommonResponse())
+    ).SerializeToString(),
+    "request_body": ProcessingResponse(request_body=BodyResponse(response=CommonResponse())).SerializeToString(),
+    "response_body": ProcessingResponse(response_body=BodyResponse(response=CommonResponse())).SerializeToString(),
+    "request_trailers": ProcessingResponse(request_trailers=TrailersResponse()).SerializeToString(),
+    "response_trailers": ProcessingResponse(response_trailers=TrailersResponse()).SerializeToString(),
+}
+
+
+def continue_unchanged(phase: str) -> bytes:
+    """Leave that phase (a field name of ProcessingRequest's oneof) as it is."""
+    return _CONTINUE[phase]
+
+
+def route(decision_id: str, request: ChatRequest, decision: Decision, body: bytes) -> bytes:
+    """Send the request along the plan, with the first model's id in the body."""
+    common = CommonResponse(
+        # Envoy picked a route from the headers alone; with the plan known it has to pick again. It ignores this
+        # unless the same reply also changes a header.
+        clear_route_cache=True
+    )
+    headers = common.header_mutation.set_headers
+    headers.append(_header(names.CLUSTER_HEADER, decision.model.cluster))
+    headers.append(_header(names.DECISION_ID_HEADER, decision_id))
+    if request.model != decision.model.id:
+        body = replace_value(body, request.model_member, decision.model.id)
+        common.body_mutation.CopyFrom(BodyMutation(body=body))
+        # Envoy keeps the client's content-length and answers 500 when the body no longer has it.
+        headers.append(_header("content-length", str(len(body))))
+    reply = ProcessingResponse(request_body=BodyResponse(response=common))
+    _describe(reply, decision_id, decision)
+    return reply.SerializeToString()
+
+
+def reject(decision_id: str, api: Api, rejection: RejectedError) -> bytes:
+    """Answer the client in its own API's error shape."""
+    headers = HeaderMutation(
+        set_headers=[
+            _header("content-type", "application/json"),
+            _header(names.DECISION_ID_HEADER, decision_id),
+            _header(names.REASON_HEADER, rejection.reason),
+        ]
+    )
+    reply = ProcessingResponse(
+        immediate_response=ImmediateResponse(
+            status=HttpStatus(code=rejection.status),
+            headers=headers,
+            body=msgspec.json.encode(_error_object(api, rejection)),
+            details=f"llm_router_{rejection.reason}",
+        )
+    )
+    fields = reply.dynamic_metadata.fields[names.METADATA_NAMESPACE].struct_value.fields
+    fields["decision_id"].string_value = decision_id
+    fields["reason"].string_value = rejection.reason
+    return reply.SerializeToString()
+
+
+def _describe(reply: ProcessingResponse, decision_id: str, decision: Decision) -> None:
+    """The plan and the decision as dynamic metadata, for Envoy's route, access log, trace tags and response headers.
+
+    Values are names from the policy and our own words, never text of the request: Envoy writes them into headers
+    as they are, line breaks included.
+    """
+    fields = reply.dynamic_metadata.fields[names.METADATA_NAMESPACE].struct_value.fields
+    groups = fields[names.PRIORITY_GROUPS].list_value.values
+    for model in decision.plan:
+        groups.add().struct_value.fields["name"].string_value = model.cluster
+    fields["decision_id"].string_value = decision_id
+    fields["model"].string_value = decision.model.name
+    fields["tier"].string_value = decision.tier.label
+    fields["reason"].string_value = decision.reason
+    fields["policy"].string_value = decision.policy_hash
+    classification = decision.classification
+    if classification is not None:
+        fields["intent"].string_value = classification.intent
+        fields["confidence"].number_value = round(classification.confidence, 4)
+        if classification.difficulty is not None:
+            fields["difficulty"].number_value = round(classification.difficulty, 4)
+
+
+def _header(key: str, value: str) -> HeaderValueOption:
+    # Envoy reads raw_value first, and drops `value` unless a runtime flag says otherwise.
+    return HeaderValueOption(header=HeaderValue(key=key, raw_value=value.encode()), append_action=_OVERWRITE)
+
+
+def _error_object(api: Api, rejection: RejectedError) -> dict[str, object]:
+    kind = "not_found_error" if rejection.status == 404 else "invalid_request_error"
+    if api is Api.ANTHROPIC:
+        return {"type": "error", "error": {"type": kind, "message": rejection.message}}
+    code = "model_not_found" if rejection.status == 404 else None
+    return {
+        "error": {
+            "message": rejection.message,
+            "type": "invalid_request_error",
+            "param": rejection.param,
+            "code": code,
+        }
+    }

@@ -1,0 +1,149 @@
+"""A DistilBERT classifier in ONNX Runtime: one prompt in, one classification out.
+
+Two kinds of model are understood: the shipped one (outputs `intent_logits` and `difficulty_logit`), and any
+text-classification export of Hugging Face optimum (output `logits`, labels in its config.json).
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from sidecar.inference.tokenizer import PromptTokenizer
+from sidecar.routing.classification import Classification, ClassifierFailedError
+
+SHIPPED_MODEL = Path(__file__).parent / "model"
+
+# optimum writes both when it quantises; on a CPU the int8 graph is two to three times as fast.
+_GRAPHS = ("model_quantized.onnx", "onnx/model_quantized.onnx", "model.onnx", "onnx/model.onnx")
+
+# Long enough for head and tail of a prompt, short enough for a deadline of tens of milliseconds.
+_DEFAULT_MAX_TOKENS = 128
+
+
+class ModelFolderError(Exception):
+    """A model folder that cannot be used; the message names it and what was expected in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Card:
+    """What config.json says."""
+
+    intents: tuple[str, ...]
+    max_tokens: int
+    version: str
+
+
+class OnnxClassifier:
+    """Classifies on the calling thread; any number of threads may share one."""
+
+    def __init__(self, session: onnxruntime.InferenceSession, tokenizer: PromptTokenizer, card: _Card) -> None:
+        self._session = session
+        self._tokenizer = tokenizer
+        self._inputs = {each.name for each in session.get_inputs()}
+        outputs = [each.name for each in session.get_outputs()]
+        self._has_difficulty = "difficulty_logit" in outputs
+        intents = "intent_logits" if "intent_logits" in outputs else "logits"
+        self._outputs = [intents, "difficulty_logit"] if self._has_difficulty else [intents]
+        self.intents = card.intents
+        self.version = card.version
+        """Names the model in decisions and spans."""
+
+    @classmethod
+    def load(cls, folder: Path) -> "OnnxClassifier":
+        """Raises ModelFolderError."""
+        graph = _find_graph(folder)
+        card = _read_card(folder, graph)
+        try:
+            session = onnxruntime.InferenceSession(graph, _session_options(), providers=["CPUExecutionProvider"])
+            tokenizer = PromptTokenizer.load(folder, card.max_tokens)
+        except Exception as error:  # both libraries raise their own native types for a damaged file
+            raise ModelFolderError(f"{folder}: cannot be loaded: {error}") from error
+        classifier = cls(session, tokenizer, card)
+        classifier._check(folder)
+        return classifier
+
+    def classify(self, prompt: str) -> Classification:
+        """Raises ClassifierFailedError."""
+        tokens = self._tokenizer.encode(prompt)
+        try:
+            logits, *difficulty = self._session.run(self._outputs, self._feed(tokens.input_ids))
+        except Exception as error:  # ONNX Runtime raises its own native types; this is where they end
+            raise ClassifierFailedError(str(error)) from error
+        probabilities = _softmax(logits[0])
+        best = int(probabilities.argmax())
+        return Classification(
+            intent=self.intents[best],
+            confidence=float(probabilities[best]),
+            difficulty=_sigmoid(float(difficulty[0].item())) if difficulty else None,
+            truncated=tokens.truncated,
+        )
+
+    def _feed(self, input_ids: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
+        """One unpadded row: a batch, or padding, would change the int8 graph's scales and so the answer."""
+        feed = {"input_ids": input_ids}
+        if "attention_mask" in self._inputs:
+            feed["attention_mask"] = np.ones_like(input_ids)
+        if "token_type_ids" in self._inputs:
+            feed["token_type_ids"] = np.zeros_like(input_ids)
+        return feed
+
+    def _check(self, folder: Path) -> None:
+        """Run it once: a graph with other inputs or another number of labels must not start to serve."""
+        try:
+            logits = self._session.run(self._outputs, self._feed(np.array([[1, 2, 3]])))[0]
+        except Exception as error:
+            raise ModelFolderError(f"{folder}: not a text classifier that can be used here: {error}") from error
+        if logits.shape != (1, len(self.intents)):
+            raise ModelFolderError(
+                f"{folder}: the model gives {logits.shape[-1]} labels, id2label in config.json {len(self.intents)}"
+            )
+
+
+def _session_options() -> onnxruntime.SessionOptions:
+    options = onnxruntime.SessionOptions()
+    # One thread a prompt and prompts side by side: more throughput than one prompt at a time on all cores, and no
+    # thread of ONNX Runtime spins on a core that Envoy needs.
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
+def _find_graph(folder: Path) -> Path:
+    if not folder.is_dir():
+        raise ModelFolderError(f"{folder}: no such folder")
+    for name in _GRAPHS:
+        if (folder / name).is_file():
+            return folder / name
+    raise ModelFolderError(f"{folder}: has none of {', '.join(_GRAPHS)}")
+
+
+def _read_card(folder: Path, graph: Path) -> _Card:
+    file = folder / "config.json"
+    try:
+        config: Mapping[str, Any] = json.loads(file.read_text("utf-8"))
+        labels = {int(key): str(label) for key, label in config["id2label"].items()}
+        intents = tuple(labels[index] for index in range(len(labels)))
+    except OSError as error:
+        raise ModelFolderError(f"{file}: {error.strerror}") from error
+    except (ValueError, KeyError, AttributeError) as error:
+        raise ModelFolderError(f'{file}: expected JSON with "id2label": {{"0": …, "1": …}}: {error!r}') from error
+    longest = config.get("max_position_embeddings", _DEFAULT_MAX_TOKENS)
+    version = config.get("version", f"{folder.name}-{graph.stat().st_size}")
+    return _Card(intents, int(config.get("max_tokens", min(longest, _DEFAULT_MAX_TOKENS))), str(version))
+
+
+def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    exponentials = np.exp(logits - logits.max())
+    probabilities: NDArray[np.float32] = exponentials / exponentials.sum()
+    return probabilities
+
+
+def _sigmoid(logit: float) -> float:
+    return float(1 / (1 + np.exp(-np.float64(logit))))

@@ -1,0 +1,1 @@
+"""What leaves the process about itself: spans, by OpenTelemetry's own settings."""
