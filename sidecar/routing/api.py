@@ -1,5 +1,6 @@
 """The LLM APIs that the router understands, and the paths they are called at."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -29,19 +30,25 @@ class Endpoint:
 
 
 _ENDPOINTS = {
-    "/v1/chat/completions": Endpoint(Api.OPENAI, Operation.CHAT),
-    "/v1/completions": Endpoint(Api.OPENAI, Operation.TEXT_COMPLETION),
-    "/v1/responses": Endpoint(Api.OPENAI, Operation.RESPONSES),
-    "/v1/messages": Endpoint(Api.ANTHROPIC, Operation.MESSAGES),
+    "chat/completions": Endpoint(Api.OPENAI, Operation.CHAT),
+    "completions": Endpoint(Api.OPENAI, Operation.TEXT_COMPLETION),
+    "responses": Endpoint(Api.OPENAI, Operation.RESPONSES),
+    "messages": Endpoint(Api.ANTHROPIC, Operation.MESSAGES),
 }
+
+# Servers differ in how forgiving they are. Spelled with odd case, trailing slashes or ;parameters these paths still
+# reach the model on many of them, so none of that gets a client past the policy. The routes in envoy/ match the same.
+_PATH = re.compile(r"/v1/(chat/completions|completions|responses|messages)/*(?:[;%?].*)?", re.IGNORECASE | re.DOTALL)
+
+_METHODS_WITHOUT_PROMPT = frozenset(("GET", "HEAD", "DELETE", "OPTIONS"))
 
 
 def find_endpoint(method: str, path: str) -> Endpoint | None:
     """The endpoint that a request calls, or None for one that is not the router's business.
 
-    `path` is the `:path` pseudo-header, query included. Providers differ in how forgiving they are, so letter case
-    and trailing slashes are ignored: a client must not get past the policy with `/v1/Chat/Completions/`.
+    `path` is the `:path` pseudo-header, query included.
     """
-    if method != "POST":
+    if method in _METHODS_WITHOUT_PROMPT:
         return None
-    return _ENDPOINTS.get(path.partition("?")[0].rstrip("/").lower())
+    match = _PATH.fullmatch(path)
+    return _ENDPOINTS[match[1].lower()] if match else None
