@@ -6,6 +6,9 @@ from sidecar.routing.rejection import RejectedError
 from sidecar.routing.request import ChatRequest
 from sidecar.routing.tier import Tier
 
+# The estimate of a request's tokens has been off by no more than this: refuse only what is surely too long.
+_ESTIMATE_ERROR = 2
+
 
 def plan_from_tier(policy: Policy, tier: Tier, request: ChatRequest) -> Plan:
     """The tier's models as the policy lists them, then the tiers above, and the fallback to close.
@@ -25,17 +28,29 @@ def plan_from_model(policy: Policy, model: Model, request: ChatRequest) -> Plan:
 
 
 def _keep_fitting(plan: Plan, policy: Policy, request: ChatRequest) -> Plan:
-    """Only the models whose context window holds the input and the output asked for."""
+    """Only the models whose context window holds the input and the output asked for.
+
+    If none of the plan does, any model that does: an answer from a lower tier beats none.
+    """
+    everything = policy.climbs[request.endpoint.api, Tier.SIMPLE]
     tokens = request.input_tokens + request.max_output_tokens
-    fitting = tuple(model for model in plan if model.context >= tokens)
-    return fitting or _refuse(policy, request, tokens)
+    return (
+        _fitting(plan, tokens)
+        or _fitting(everything, tokens)
+        or _fitting(everything, tokens // _ESTIMATE_ERROR)
+        or _refuse(everything, request, tokens)
+    )
 
 
-def _refuse(policy: Policy, request: ChatRequest, tokens: int) -> Plan:
-    api = request.endpoint.api
-    windows = ", ".join(f"{model.name} {model.context}" for model in policy.climbs[api, Tier.SIMPLE])
-    if not windows:
+def _fitting(models: Plan, tokens: int) -> Plan:
+    return tuple(model for model in models if model.context >= tokens)
+
+
+def _refuse(everything: Plan, request: ChatRequest, tokens: int) -> Plan:
+    if not everything:
+        api = request.endpoint.api
         raise RejectedError(Reason.NO_CANDIDATE, f"no model of this gateway speaks the {api} API", status=404)
+    windows = ", ".join(f"{model.name} {model.context}" for model in everything)
     raise RejectedError(
         Reason.NO_CANDIDATE,
         f"about {tokens} tokens of input and requested output fit into no model's context window ({windows})",
