@@ -18,7 +18,7 @@ from sidecar.config.schema import (
     read_provider,
     read_tier,
 )
-from sidecar.routing.api import Api
+from sidecar.routing.api import Api, Endpoint
 from sidecar.routing.policy import DifficultyThresholds, Model, Policy, build_climbs
 from sidecar.routing.tier import Tier
 
@@ -110,7 +110,7 @@ def _compile_model(name: str, written: WrittenModel, providers: Mapping[str, Wri
         id=written.id,
         cluster=written.cluster,
         provider=provider,
-        api=providers[provider].api,
+        endpoints=providers[provider].endpoints,
         tier=written.tier,
         context=written.context,
         price=written.price,
@@ -126,22 +126,23 @@ def _compile_virtual_models(members: Members, models: Mapping[str, Model]) -> fr
     return frozenset(name for name, _ in members)
 
 
-def _compile_fallbacks(value: Value, models: Mapping[str, Model]) -> dict[Api, Model]:
-    fallbacks: dict[Api, Model] = {}
+def _compile_fallbacks(value: Value, models: Mapping[str, Model]) -> dict[Endpoint, Model]:
+    """For each endpoint the first of the list that can be asked there; every API that is spoken needs one."""
+    listed = []
     for name in value.texts():
         if name.text() not in models:
             raise name.error(f"no model is named {name.text()!r}{suggest(name.text(), models)}")
-        model = models[name.text()]
-        if model.api in fallbacks:
-            raise name.error(f"{fallbacks[model.api].name} is the fallback for the {model.api} API already")
-        fallbacks[model.api] = model
+        listed.append(models[name.text()])
     for model in models.values():
-        if model.api not in fallbacks:
-            raise value.error(
-                f"no fallback for the {model.api} API, which {model.name} speaks; "
-                f"write [{', '.join(fallback.name for fallback in fallbacks.values())}, {model.name}]"
-            )
-    return fallbacks
+        if not _apis(model) & set().union(*map(_apis, listed)):
+            names = ", ".join([*(fallback.name for fallback in listed), model.name])
+            (api,) = _apis(model)
+            raise value.error(f"no fallback speaks the {api} API, but {model.name} does; write [{names}]")
+    return {endpoint: model for model in reversed(listed) for endpoint in model.endpoints}
+
+
+def _apis(model: Model) -> set[Api]:
+    return {endpoint.api for endpoint in model.endpoints}
 
 
 def _compile_intents(value: Value | None) -> dict[str, Tier]:
@@ -176,9 +177,9 @@ def _compile_classifier(written: WrittenClassifier, file: Path) -> ClassifierCon
 def _with_hash(policy: Policy) -> Policy:
     """Over what the policy means, not how it is written: a comment or another order of keys changes nothing."""
     meaning = {
-        "models": [asdict(model) for model in policy.models.values()],
+        "models": [asdict(model) | {"endpoints": sorted(model.endpoints)} for model in policy.models.values()],
         "virtual_models": sorted(policy.virtual_models),
-        "fallbacks": {api: model.name for api, model in sorted(policy.fallbacks.items())},
+        "fallbacks": {at: model.name for at, model in sorted(policy.fallbacks.items())},
         "intents": {intent: tier.label for intent, tier in sorted(policy.intent_tiers.items())},
         "difficulty": asdict(policy.difficulty),
         "min_confidence": policy.min_confidence,

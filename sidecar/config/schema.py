@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from sidecar.config.document import Members, Value
-from sidecar.routing.api import Api
+from sidecar.routing.api import Api, Endpoint
 from sidecar.routing.policy import Price
 from sidecar.routing.tier import Tier
 
@@ -20,7 +20,7 @@ class WrittenProvider:
     """One entry of `providers`."""
 
     url: str
-    api: Api
+    endpoints: frozenset[Endpoint]
     api_key_file: str | None
 
 
@@ -56,19 +56,25 @@ def read_name(key: str, value: Value) -> str:
 
 
 def read_provider(value: Value) -> WrittenProvider:
-    """`{url, api?, api_key_file?}`."""
-    members = value.members().only("url", "api", "api_key_file")
+    """`{url, api?, endpoints?, api_key_file?}`."""
+    members = value.members().only("url", "api", "endpoints", "api_key_file")
     url = members.need("url")
     parts = urlsplit(url.text())
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise url.error(f"expected a URL like https://api.example.com/v1, got {url.text()!r}")
     api = members.get("api")
+    of_api = [endpoint for endpoint in Endpoint if endpoint.api == (api.choice(Api) if api else Api.OPENAI)]
+    endpoints = members.get("endpoints")
     api_key_file = members.get("api_key_file")
     return WrittenProvider(
         url=url.text(),
-        api=Api(api.choice(Api)) if api else Api.OPENAI,
+        endpoints=frozenset(_read_endpoints(endpoints, of_api) if endpoints else of_api),
         api_key_file=api_key_file.text() if api_key_file else None,
     )
+
+
+def _read_endpoints(value: Value, of_api: list[Endpoint]) -> list[Endpoint]:
+    return [Endpoint(name.choice(of_api)) for name in value.texts()]
 
 
 def read_model(name: str, value: Value) -> WrittenModel:

@@ -1,7 +1,6 @@
 """The LLM APIs that the router understands, and the paths they are called at."""
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -12,33 +11,23 @@ class Api(StrEnum):
     ANTHROPIC = "anthropic"
 
 
-class Operation(StrEnum):
-    """What is asked of the API."""
+class Endpoint(StrEnum):
+    """One operation of one API; the value is its path below `/v1/`."""
 
-    CHAT = "chat"
-    TEXT_COMPLETION = "text_completion"
+    CHAT_COMPLETIONS = "chat/completions"
+    COMPLETIONS = "completions"
     RESPONSES = "responses"
     MESSAGES = "messages"
 
+    @property
+    def api(self) -> Api:
+        """The API it belongs to."""
+        return Api.ANTHROPIC if self is Endpoint.MESSAGES else Api.OPENAI
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """One operation of one API."""
-
-    api: Api
-    operation: Operation
-
-
-_ENDPOINTS = {
-    "chat/completions": Endpoint(Api.OPENAI, Operation.CHAT),
-    "completions": Endpoint(Api.OPENAI, Operation.TEXT_COMPLETION),
-    "responses": Endpoint(Api.OPENAI, Operation.RESPONSES),
-    "messages": Endpoint(Api.ANTHROPIC, Operation.MESSAGES),
-}
 
 # Servers differ in how forgiving they are. Spelled with odd case, trailing slashes or ;parameters these paths still
 # reach the model on many of them, so none of that gets a client past the policy. The routes in envoy/ match the same.
-_PATH = re.compile(r"/v1/(chat/completions|completions|responses|messages)/*(?:[;%?].*)?", re.IGNORECASE | re.DOTALL)
+_PATH = re.compile(rf"/v1/({'|'.join(Endpoint)})/*(?:[;%?].*)?", re.ASCII | re.IGNORECASE | re.DOTALL)
 
 _METHODS_WITHOUT_PROMPT = frozenset(("GET", "HEAD", "DELETE", "OPTIONS"))
 
@@ -51,4 +40,4 @@ def find_endpoint(method: str, path: str) -> Endpoint | None:
     if method in _METHODS_WITHOUT_PROMPT:
         return None
     match = _PATH.fullmatch(path)
-    return _ENDPOINTS[match[1].lower()] if match else None
+    return Endpoint(match[1].lower()) if match else None

@@ -72,7 +72,9 @@ def _decode(body: bytes) -> dict[_Key, msgspec.Raw]:
         return _MEMBERS.decode(body)
     except msgspec.ValidationError as error:
         raise invalid_request(f"request body: {error}") from error
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+    except RecursionError as error:
+        raise invalid_request("request body is nested too deeply") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         readable = replace_lone_surrogates(body)
         if readable != body:
             return _decode(readable)

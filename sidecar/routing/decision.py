@@ -35,7 +35,7 @@ def decide_without_classifier(policy: Policy, request: ChatRequest) -> Decision 
     if request.model in policy.virtual_models:
         return None if request.prompt.strip() else decide_fallback(policy, request, Reason.NO_PROMPT)
     model = policy.models.get(request.model)
-    if model is None or model.api is not request.endpoint.api:
+    if model is None or request.endpoint not in model.endpoints:
         raise _unknown_model(policy, request)
     return Decision(plan_from_model(policy, model, request), model.tier, Reason.PINNED, policy.hash)
 
@@ -58,7 +58,7 @@ def decide_classified(policy: Policy, request: ChatRequest, classification: Clas
 
 def decide_fallback(policy: Policy, request: ChatRequest, reason: Reason) -> Decision:
     """The decision when nothing is known of the prompt."""
-    fallback = policy.fallbacks.get(request.endpoint.api)
+    fallback = policy.fallbacks.get(request.endpoint)
     if fallback is None:
         plan = plan_from_tier(policy, Tier.SIMPLE, request)
         return Decision(plan, plan[0].tier, reason, policy.hash)
@@ -66,11 +66,11 @@ def decide_fallback(policy: Policy, request: ChatRequest, reason: Reason) -> Dec
 
 
 def _unknown_model(policy: Policy, request: ChatRequest) -> RejectedError:
-    api = request.endpoint.api
-    known = [*sorted(policy.virtual_models), *(model.name for model in policy.models.values() if model.api is api)]
+    models = (model.name for model in policy.models.values() if request.endpoint in model.endpoints)
+    known = ", ".join((*sorted(policy.virtual_models), *models))
     return RejectedError(
         Reason.UNKNOWN_MODEL,
-        f"model: this gateway has no such model for the {api} API; it has {', '.join(known)}",
+        f"model: this gateway has no such model at /v1/{request.endpoint}; it has {known}",
         status=404,
         param="model",
     )

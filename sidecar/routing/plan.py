@@ -15,7 +15,7 @@ def plan_from_tier(policy: Policy, tier: Tier, request: ChatRequest) -> Plan:
 
     Raises RejectedError if no model can take the request.
     """
-    return _keep_fitting(policy.climbs[request.endpoint.api, tier], policy, request)
+    return _keep_fitting(policy.climbs[request.endpoint, tier], policy, request)
 
 
 def plan_from_model(policy: Policy, model: Model, request: ChatRequest) -> Plan:
@@ -23,7 +23,7 @@ def plan_from_model(policy: Policy, model: Model, request: ChatRequest) -> Plan:
 
     Raises RejectedError if no model can take the request.
     """
-    others = policy.climbs[model.api, model.tier]
+    others = policy.climbs[request.endpoint, model.tier]
     return _keep_fitting((model, *(other for other in others if other is not model)), policy, request)
 
 
@@ -32,7 +32,7 @@ def _keep_fitting(plan: Plan, policy: Policy, request: ChatRequest) -> Plan:
 
     If none of the plan does, any model that does: an answer from a lower tier beats none.
     """
-    everything = policy.climbs[request.endpoint.api, Tier.SIMPLE]
+    everything = policy.climbs[request.endpoint, Tier.SIMPLE]
     tokens = request.input_tokens + request.max_output_tokens
     return (
         _fitting(plan, tokens)
@@ -48,8 +48,8 @@ def _fitting(models: Plan, tokens: int) -> Plan:
 
 def _refuse(everything: Plan, request: ChatRequest, tokens: int) -> Plan:
     if not everything:
-        api = request.endpoint.api
-        raise RejectedError(Reason.NO_CANDIDATE, f"no model of this gateway speaks the {api} API", status=404)
+        message = f"no model of this gateway can be asked at /v1/{request.endpoint}"
+        raise RejectedError(Reason.NO_CANDIDATE, message, status=404)
     windows = ", ".join(f"{model.name} {model.context}" for model in everything)
     raise RejectedError(
         Reason.NO_CANDIDATE,

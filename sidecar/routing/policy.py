@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sidecar.routing.api import Api
+from sidecar.routing.api import Endpoint
 from sidecar.routing.tier import Tier
 
 Plan = tuple["Model", ...]
@@ -28,7 +28,8 @@ class Model:
     cluster: str
     """The Envoy cluster that leads to it."""
     provider: str
-    api: Api
+    endpoints: frozenset[Endpoint]
+    """What its provider can be asked at; all of one API."""
     tier: Tier
     context: int
     """Tokens of input and output together."""
@@ -58,25 +59,29 @@ class Policy:
 
     models: Mapping[str, Model]
     virtual_models: frozenset[str]
-    fallbacks: Mapping[Api, Model]
+    fallbacks: Mapping[Endpoint, Model]
     intent_tiers: Mapping[str, Tier]
     difficulty: DifficultyThresholds
     min_confidence: float
-    climbs: Mapping[tuple[Api, Tier], Plan]
+    climbs: Mapping[tuple[Endpoint, Tier], Plan]
     """As `build_climbs` makes them."""
     hash: str
     """Hexadecimal; the same policy has the same hash on every replica."""
 
 
-def build_climbs(models: Iterable[Model], fallbacks: Mapping[Api, Model]) -> dict[tuple[Api, Tier], Plan]:
-    """For each API and tier, all models that may answer: the tier's as listed, the tiers above, the fallback.
+def build_climbs(models: Iterable[Model], fallbacks: Mapping[Endpoint, Model]) -> dict[tuple[Endpoint, Tier], Plan]:
+    """For each endpoint and tier, all models that may answer: the tier's as listed, the tiers above, the fallback.
 
     Worked out once, so that a request costs no sorting however many models there are.
     """
     upward = sorted(models, key=lambda model: model.tier)  # stable: within a tier the listed order stays
-    return {(api, tier): _climb(upward, api, tier, fallbacks.get(api)) for api in Api for tier in Tier}
+    return {
+        (endpoint, tier): _climb(upward, endpoint, tier, fallbacks.get(endpoint))
+        for endpoint in Endpoint
+        for tier in Tier
+    }
 
 
-def _climb(upward: Iterable[Model], api: Api, tier: Tier, fallback: Model | None) -> Plan:
-    climb = [model for model in upward if model.api is api and model.tier >= tier]
+def _climb(upward: Iterable[Model], endpoint: Endpoint, tier: Tier, fallback: Model | None) -> Plan:
+    climb = [model for model in upward if endpoint in model.endpoints and model.tier >= tier]
     return tuple(climb) if fallback is None or fallback in climb else (*climb, fallback)

@@ -6,12 +6,15 @@ from typing import Any
 
 import msgspec
 
-from sidecar.routing.api import Endpoint, Operation
+from sidecar.routing.api import Endpoint
 from sidecar.routing.body import Member, parse_members, replace_lone_surrogates
 from sidecar.routing.rejection import RejectedError, invalid_request
 
 # About four bytes of UTF-8 make a token of the usual byte-pair vocabularies, in English as in Chinese.
 BYTES_PER_TOKEN = 4
+
+# No model has a window of so many tokens, and span attributes have 64 bits.
+_MOST_TOKENS = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,7 @@ def parse_request(endpoint: Endpoint, body: bytes) -> ChatRequest:
         members[member.name] = member
     if model is None:
         raise invalid_request("model: missing", param="model")
-    conversation = _CONVERSATIONS[endpoint.operation](members)
+    conversation = _CONVERSATIONS[endpoint](members)
     tools = members.get("tools")
     return ChatRequest(
         endpoint=endpoint,
@@ -104,7 +107,7 @@ def parse_request(endpoint: Endpoint, body: bytes) -> ChatRequest:
         user_turns=sum(turn.by_user and bool(turn.text) for turn in conversation.turns),
         input_tokens=_estimate_tokens(conversation, tools),
         max_output_tokens=_read_max_output_tokens(members),
-        tools=tools is not None and tools.end - tools.start > len("[]"),
+        tools=tools is not None and b"{" in bytes(tools.value),  # null and [] offer none
         images=conversation.images,
         stream="stream" in members and bytes(members["stream"].value) == b"true",
     )
@@ -151,36 +154,41 @@ def _read_input(members: dict[str, Member]) -> _Conversation:
     images = False
     if "instructions" in members:
         instructions = _decode(_ANY, members["instructions"])
-        turns.append(_Turn(False, _as_text(instructions)))
+        turns.append(_Turn(False, _text_in(instructions)))
     items = _decode(_INPUT, members["input"]) if "input" in members else None
     if isinstance(items, str):
         turns.append(_Turn(True, items))
     else:
-        turns += [_Turn(item.role == "user", _join(item.content), _as_text(item.output)) for item in items or ()]
+        turns += [_Turn(item.role == "user", _join(item.content), _text_in(item.output)) for item in items or ()]
         images = any(_has_image(item.content) for item in items or ())
     return _Conversation(turns, images)
 
 
-_CONVERSATIONS: dict[Operation, Callable[[dict[str, Member]], _Conversation]] = {
-    Operation.CHAT: _read_messages,
-    Operation.MESSAGES: _read_messages,
-    Operation.TEXT_COMPLETION: _read_prompt,
-    Operation.RESPONSES: _read_input,
+_CONVERSATIONS: dict[Endpoint, Callable[[dict[str, Member]], _Conversation]] = {
+    Endpoint.CHAT_COMPLETIONS: _read_messages,
+    Endpoint.MESSAGES: _read_messages,
+    Endpoint.COMPLETIONS: _read_prompt,
+    Endpoint.RESPONSES: _read_input,
 }
 
 
 def _decode(decoder: msgspec.json.Decoder[Any], member: Member) -> Any:
     """The member's value; errors name the field as the client knows it (`messages[0].content`)."""
-    raw = bytes(member.value)
+    return _decode_text(decoder, member.name, bytes(member.value))
+
+
+def _decode_text(decoder: msgspec.json.Decoder[Any], name: str, text: bytes) -> Any:
     try:
-        return decoder.decode(raw)
+        return decoder.decode(text)
     except msgspec.ValidationError as error:
-        raise _wrong_type(member.name, str(error)) from error
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        readable = replace_lone_surrogates(raw)
-        if readable == raw:
-            raise invalid_request(f"{member.name}: {error}", param=member.name) from error
-    return decoder.decode(readable)
+        raise _wrong_type(name, str(error)) from error
+    except RecursionError as error:
+        raise invalid_request(f"{name}: nested too deeply", param=name) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        readable = replace_lone_surrogates(text)
+        if readable != text:
+            return _decode_text(decoder, name, readable)
+        raise invalid_request(f"{name}: {error}", param=name) from error
 
 
 def _wrong_type(name: str, text: str) -> RejectedError:
@@ -203,18 +211,27 @@ def _text_of(part: str | _Part) -> str:
 def _tool_output(content: _Content) -> str:
     if content is None or isinstance(content, str):
         return ""
-    outputs = (part.content for part in content if isinstance(part, _Part))
-    return "".join(output if isinstance(output, str) else str(output or "") for output in outputs)
+    return "".join(_text_in(part.content) for part in content if isinstance(part, _Part))
 
 
-def _as_text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
+def _text_in(value: Any) -> str:
+    """The text of what a tool gave back: a string, or parts of which images and files are left out."""
+    if isinstance(value, str):
+        return value
+    parts = value if isinstance(value, list) else ()
+    texts = (part.get("text") for part in parts if isinstance(part, dict))
+    return "".join(text for text in texts if isinstance(text, str))
 
 
 def _has_image(content: _Content) -> bool:
     if content is None or isinstance(content, str):
         return False
-    return any(isinstance(part, _Part) and "image" in part.type for part in content)
+    return any(isinstance(part, _Part) and ("image" in part.type or _has_image_in(part.content)) for part in content)
+
+
+def _has_image_in(tool_output: Any) -> bool:
+    parts = tool_output if isinstance(tool_output, list) else ()
+    return any(isinstance(part, dict) and part.get("type") == "image" for part in parts)
 
 
 def _estimate_tokens(conversation: _Conversation, tools: Member | None) -> int:
@@ -233,6 +250,6 @@ def _read_max_output_tokens(members: dict[str, Member]) -> int:
     for name in ("max_completion_tokens", "max_output_tokens", "max_tokens"):
         if name in members:
             limit = _decode(_ANY, members[name])
-            if isinstance(limit, int) and limit > 0:
-                return limit
+            if type(limit) is int and limit > 0:
+                return min(limit, _MOST_TOKENS)
     return 0

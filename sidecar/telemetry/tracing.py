@@ -16,7 +16,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from opentelemetry.util.types import AttributeValue
 
-from sidecar.routing.api import Operation
+from sidecar.routing.api import Endpoint
 from sidecar.routing.decision import Decision
 from sidecar.routing.exchange import Exchange
 from sidecar.routing.rejection import RejectedError
@@ -25,7 +25,7 @@ from sidecar.telemetry import attributes
 
 SPAN_NAME = "llm.router.decide"
 
-_OPERATIONS = {Operation.TEXT_COMPLETION: "text_completion"}  # all others are "chat"
+_OPERATIONS = {Endpoint.COMPLETIONS: "text_completion"}  # all others are "chat"
 
 _TRACE_CONTEXT = TraceContextTextMapPropagator()
 
@@ -67,7 +67,7 @@ class DecisionTracer:
         described: dict[str, AttributeValue] = {
             attributes.DECISION_ID: exchange.decision_id,
             attributes.API: exchange.endpoint.api,
-            attributes.OPERATION: _OPERATIONS.get(exchange.endpoint.operation, "chat"),
+            attributes.OPERATION: _OPERATIONS.get(exchange.endpoint, "chat"),
             attributes.REASON: exchange.result.reason,
             attributes.MODEL_VERSION: self._classifier_version,
             attributes.PARSE_SECONDS: exchange.parse_seconds,

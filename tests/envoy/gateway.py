@@ -1,0 +1,249 @@
+"""The whole system on loopback, for one test or a module of tests: providers, sidecar, the real Envoy."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from sidecar.demo.envoy_config import LocalPlaces, write_envoy_files, write_keys
+from sidecar.demo.preflight import find_envoy
+from sidecar.demo.providers import ControlClient, ProviderProcess
+from sidecar.demo.shipped import shipped_file
+from sidecar.demo.tether import tethered
+
+HOSTS = {
+    "openai": "api.openai.com",
+    "google": "generativelanguage.googleapis.com",
+    "anthropic": "api.anthropic.com",
+}
+
+# Ejecting a model for what an earlier test did to it would make tests depend on their order.
+NO_EJECTION = {"consecutive_5xx": 100_000, "consecutive_gateway_failure": 100_000}
+
+_START_SECONDS = 30
+
+
+class Gateway:
+    """`with Gateway() as gateway:` - ready when the block starts, gone when it ends."""
+
+    def __init__(
+        self,
+        config: str = "envoy.yaml",
+        *,
+        workers: int = 1,
+        values: Mapping[str, Any] | None = None,
+        otlp_port: int | None = None,
+        environment: Mapping[str, str] | None = None,
+        provider_options: Sequence[str] = (),
+        policy: Path | None = None,
+        wait_for_sidecar: bool = True,
+        change: Callable[[dict[str, Any]], None] = lambda bootstrap: None,
+    ) -> None:
+        self.port, self.admin_port, self.http_port = _free_ports(3)
+        self.policy = policy or shipped_file("examples", "router.yaml")
+        self._config = config
+        self._workers = workers
+        # envoy-basic.yaml ejects nothing: its retries have nowhere else to go.
+        self._values = values if values is not None else NO_EJECTION if config == "envoy.yaml" else {}
+        self._otlp_port = otlp_port
+        self._environment = dict(environment or {})
+        self._providers = ProviderProcess(provider_options)
+        self._wait_for_sidecar = wait_for_sidecar
+        self._change = change
+        self._temporary = tempfile.TemporaryDirectory(prefix="llm-")
+        self.folder = Path(self._temporary.name)
+        self._sidecar: subprocess.Popen[bytes] | None = None
+        self._envoy: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where a client reaches it, without /v1."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def providers(self) -> ControlClient:
+        """Faults to set, and the record of what arrived."""
+        return self._providers.control
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """The key that each provider accepts."""
+        return self._providers.keys
+
+    @property
+    def envoy_pid(self) -> int:
+        assert self._envoy is not None
+        return self._envoy.pid
+
+    @property
+    def sidecar_pid(self) -> int:
+        assert self._sidecar is not None
+        return self._sidecar.pid
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for process in (self._envoy, self._sidecar):
+            if process is not None:
+                _end(process)
+        self._providers.__exit__(kind, error, traceback)
+        self._temporary.cleanup()
+
+    def ask(
+        self, prompt: str = "hi there, thanks a lot!", *, model: str = "auto", path: str = "/v1/chat/completions"
+    ) -> httpx.Response:
+        """One small request."""
+        return self.post({"model": model, "max_tokens": 100, "messages": [{"role": "user", "content": prompt}]}, path)
+
+    def post(
+        self, body: Mapping[str, Any] | bytes, path: str = "/v1/chat/completions", **more: Any
+    ) -> httpx.Response:
+        """One request with that body."""
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        headers = {"content-type": "application/json"} | dict(more.pop("headers", {}))
+        return httpx.post(self.url + path, content=content, headers=headers, timeout=30, **more)
+
+    def stat(self, name: str) -> int:
+        """One of Envoy's counters or gauges."""
+        text = httpx.get(f"http://127.0.0.1:{self.admin_port}/stats?filter=^{name}$").text
+        return int(text.rpartition(": ")[2] or 0)
+
+    def kill_sidecar(self) -> None:
+        """kill -9."""
+        assert self._sidecar is not None
+        self._sidecar.kill()
+        self._sidecar.wait()
+
+    def worker_pids(self) -> list[int]:
+        """The processes under the sidecar's parent, with `workers` above 1."""
+        children = Path(f"/proc/{self.sidecar_pid}/task/{self.sidecar_pid}/children").read_text()
+        return [int(pid) for pid in children.split()]
+
+    def kill(self, pid: int) -> None:
+        """kill -9 one worker."""
+        os.kill(pid, signal.SIGKILL)
+
+    def signal_sidecar(self, number: signal.Signals) -> None:
+        """SIGSTOP, SIGCONT …"""
+        os.kill(self.sidecar_pid, number)
+
+    def start_sidecar(self) -> None:
+        """The first time, or again after a kill; returns when it is ready."""
+        command = [sys.executable, "-m", "sidecar", "serve", "--policy", str(self.policy)]
+        command += ["--socket", str(self.folder / "sidecar.sock"), "--http", f"127.0.0.1:{self.http_port}"]
+        command += ["--workers", str(self._workers)]
+        with (self.folder / "sidecar.log").open("ab") as log:
+            self._sidecar = subprocess.Popen(
+                tethered(command), stdout=log, stderr=log, env=os.environ | self._environment
+            )
+        self._wait(lambda: _get(f"http://127.0.0.1:{self.http_port}/readyz") == 200, "the sidecar")
+
+    def wait_until_deciding(self) -> None:
+        """Envoy's health check has found the sidecar."""
+        self._wait(lambda: "x-llm-reason" in self.ask().headers, "a first decision")
+
+    def find_log_entry(self, decision_id: str) -> dict[str, Any]:
+        """The line of Envoy's access log on that decision; Envoy writes it in batches, every 10 s at the latest."""
+        found: dict[str, Any] = {}
+
+        def is_written() -> bool:
+            for line in (self.folder / "envoy.out").read_text().splitlines(keepends=True):
+                if decision_id in line and line.endswith("\n"):
+                    found.update(json.loads(line))
+            return bool(found)
+
+        self._wait(is_written, "the log entry")
+        return found
+
+    def _start(self) -> None:
+        self._providers.__enter__()
+        if self._wait_for_sidecar:
+            self.start_sidecar()
+        self._start_envoy()
+        self._wait(lambda: _get(f"http://127.0.0.1:{self.admin_port}/ready") == 200, "Envoy")
+        if self._wait_for_sidecar:
+            self.wait_until_deciding()
+            self.providers.clear_requests()
+
+    def _start_envoy(self) -> None:
+        assert self._providers.ca_file is not None
+        sockets = ["sidecar.sock", *(f"sidecar-{index}.sock" for index in range(1, self._workers))]
+        places = LocalPlaces(
+            folder=self.folder,
+            envoy_port=self.port,
+            admin_port=self.admin_port,
+            provider_ports={HOSTS[name]: port for name, port in self._providers.ports.items()},
+            ca_file=self._providers.ca_file,
+            sidecar_sockets=[self.folder / name for name in sockets],
+            otlp=("127.0.0.1", self._otlp_port) if self._otlp_port else None,
+            values=self._values,
+        )
+        write_keys(places, self.keys)
+        bootstrap = write_envoy_files(shipped_file("envoy", self._config), places)
+        written = json.loads(bootstrap.read_text())
+        self._change(written)
+        bootstrap.write_text(json.dumps(written))
+        command = [str(find_envoy()), "-c", str(bootstrap), "--concurrency", "1", "--log-level", "warning"]
+        with (self.folder / "envoy.out").open("wb") as out, (self.folder / "envoy.log").open("wb") as log:
+            self._envoy = subprocess.Popen(tethered([*command, "--disable-hot-restart"]), stdout=out, stderr=log)
+
+    def _wait(self, is_true: Callable[[], bool], what: str) -> None:
+        give_up = time.monotonic() + _START_SECONDS
+        while not is_true():
+            for name, process in (("sidecar", self._sidecar), ("envoy", self._envoy)):
+                if process is not None and process.poll() is not None:
+                    raise RuntimeError(f"{name} ended with {process.returncode}: {self._logs()}")
+            if time.monotonic() > give_up:
+                raise RuntimeError(f"no sign of {what} in {_START_SECONDS} s: {self._logs()}")
+            time.sleep(0.05)
+
+    def _logs(self) -> str:
+        logs = [self.folder / "sidecar.log", self.folder / "envoy.log"]
+        return "\n".join(log.read_text()[-2000:] for log in logs if log.exists())
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.send_signal(signal.SIGCONT)
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _get(url: str) -> int:
+    try:
+        return httpx.get(url, timeout=2).status_code
+    except httpx.TransportError:
+        return 0
+
+
+def _free_ports(count: int) -> list[int]:
+    probes = [socket.socket() for _ in range(count)]
+    try:
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+    finally:
+        for probe in probes:
+            probe.close()
