@@ -60,10 +60,16 @@ class Gateway:
         self._providers = ProviderProcess(provider_options)
         self._wait_for_sidecar = wait_for_sidecar
         self._change = change
-        self._temporary = tempfile.TemporaryDirectory(prefix="llm-")
-        self.folder = Path(self._temporary.name)
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._sidecar: subprocess.Popen[bytes] | None = None
         self._envoy: subprocess.Popen[bytes] | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Where its files are: keys, logs, sockets."""
+        if self._temporary is None:
+            self._temporary = tempfile.TemporaryDirectory(prefix="llm-")
+        return Path(self._temporary.name)
 
     @property
     def url(self) -> str:
@@ -105,7 +111,8 @@ class Gateway:
             if process is not None:
                 _end(process)
         self._providers.__exit__(kind, error, traceback)
-        self._temporary.cleanup()
+        if self._temporary is not None:
+            self._temporary.cleanup()
 
     def ask(
         self, prompt: str = "hi there, thanks a lot!", *, model: str = "auto", path: str = "/v1/chat/completions"
@@ -183,27 +190,32 @@ class Gateway:
             self.wait_until_deciding()
             self.providers.clear_requests()
 
-    def _start_envoy(self) -> None:
-        assert self._providers.ca_file is not None
+    def write_bootstrap(self, folder: Path, provider_ports: Mapping[str, int] | None = None) -> Path:
+        """Envoy's configuration with all places in that folder; also without anything running."""
         sockets = ["sidecar.sock", *(f"sidecar-{index}.sock" for index in range(1, self._workers))]
         places = LocalPlaces(
-            folder=self.folder,
+            folder=folder,
             envoy_port=self.port,
             admin_port=self.admin_port,
-            provider_ports={HOSTS[name]: port for name, port in self._providers.ports.items()},
-            ca_file=self._providers.ca_file,
-            sidecar_sockets=[self.folder / name for name in sockets],
+            provider_ports={host: (provider_ports or {}).get(name, 1) for name, host in HOSTS.items()},
+            ca_file=self._providers.ca_file or Path("/etc/ssl/certs/ca-certificates.crt"),
+            sidecar_sockets=[folder / name for name in sockets],
             otlp=("127.0.0.1", self._otlp_port) if self._otlp_port else None,
             values=self._values,
         )
-        write_keys(places, self.keys)
+        write_keys(places, self.keys or dict.fromkeys(HOSTS, "a-key"))
         bootstrap = write_envoy_files(shipped_file("envoy", self._config), places)
         written = json.loads(bootstrap.read_text())
         self._change(written)
         bootstrap.write_text(json.dumps(written))
+        return bootstrap
+
+    def _start_envoy(self) -> None:
+        bootstrap = self.write_bootstrap(self.folder, self._providers.ports)
         command = [str(find_envoy()), "-c", str(bootstrap), "--concurrency", "1", "--log-level", "warning"]
+        command += ["--component-log-level", "ext_proc:error", "--disable-hot-restart"]
         with (self.folder / "envoy.out").open("wb") as out, (self.folder / "envoy.log").open("wb") as log:
-            self._envoy = subprocess.Popen(tethered([*command, "--disable-hot-restart"]), stdout=out, stderr=log)
+            self._envoy = subprocess.Popen(tethered(command), stdout=out, stderr=log)
 
     def _wait(self, is_true: Callable[[], bool], what: str) -> None:
         give_up = time.monotonic() + _START_SECONDS
