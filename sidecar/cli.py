@@ -50,14 +50,14 @@ def _add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         default="127.0.0.1:9902",
         type=_address,
         metavar="HOST:PORT",
-        help="our own port, with /healthz and /readyz (default: 127.0.0.1:9902)",
+        help="our own port, with /healthz, /readyz and /metrics (default: 127.0.0.1:9902)",
     )
     serve.add_argument(
         "--workers",
         default=1,
         type=_positive,
         metavar="N",
-        help="processes; the second and later ones listen at PATH-1, PATH-2 … or PORT+1, PORT+2 … (default: 1)",
+        help="processes; further ones listen at PATH-1, PATH-2 … and at PORT+1, PORT+2 … (default: 1)",
     )
     serve.set_defaults(run=_run_serve)
 
@@ -91,8 +91,7 @@ def _serve(options: argparse.Namespace, index: int) -> int:
                 policy=options.policy,
                 address=worker_address(options.socket, index),
                 http_host=host,
-                http_port=port,
-                workers=options.workers,
+                http_port=port + index,
             )
         )
     except StartError as error:

@@ -22,7 +22,8 @@ from sidecar.inference.pool import ClassifierPool, available_processors
 from sidecar.routing.classification import Classifier
 from sidecar.routing.exchange import ExchangeObserver
 from sidecar.routing.router import Router
-from sidecar.telemetry.tracing import DecisionTracer, NoTracing, TracingSettingsError, build_tracer_provider
+from sidecar.telemetry.metrics import DecisionCounter
+from sidecar.telemetry.tracing import DecisionTracer, TracingSettingsError, build_tracer_provider
 
 _log = logging.getLogger("sidecar")
 
@@ -36,7 +37,6 @@ class ServeOptions:
     """Where Envoy reaches us: the path of a Unix socket, or `host:port`."""
     http_host: str
     http_port: int
-    workers: int = 1
 
 
 class StartError(Exception):
@@ -72,12 +72,13 @@ class _Server:
         self._config = config
         self._not_ready: str | None = "the classifier is loading"
         self._tracing = build_tracer_provider(environment)
+        self._counter = DecisionCounter()
         self._extproc = ExtProcServer(options.address)
         self._console = ConsoleServer(
             options.http_host,
             options.http_port,
-            shared=options.workers > 1,
             why_not_ready=lambda: self._not_ready,
+            render_metrics=self._counter.render,
         )
         self._pool: ClassifierPool | None = None
 
@@ -92,7 +93,7 @@ class _Server:
         # What is loaded now stays: the collector need not walk it again and again.
         gc.collect()
         gc.freeze()
-        await self._extproc.serve(Processor(router, self._build_observer(onnx.version)))
+        await self._extproc.serve(Processor(router, self._build_observers(onnx.version)))
         self._not_ready = None
         _log.info(
             "ready at %s, policy %s, classifier %s",
@@ -111,10 +112,11 @@ class _Server:
         if self._tracing is not None:
             await asyncio.to_thread(self._tracing.shutdown)
 
-    def _build_observer(self, classifier_version: str) -> ExchangeObserver:
-        if self._tracing is None:
-            return NoTracing()
-        return DecisionTracer(self._tracing.get_tracer("sidecar"), classifier_version)
+    def _build_observers(self, classifier_version: str) -> list[ExchangeObserver]:
+        observers: list[ExchangeObserver] = [self._counter]
+        if self._tracing is not None:
+            observers.append(DecisionTracer(self._tracing.get_tracer("sidecar"), classifier_version))
+        return observers
 
 
 def load_classifier(config: Config) -> OnnxClassifier:

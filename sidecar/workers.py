@@ -1,9 +1,10 @@
 """Several serving processes under one parent: each has a socket of its own, and Envoy balances between them.
 
-One Envoy worker keeps one HTTP/2 connection per endpoint, so processes that share a port would leave most of
+One Envoy worker keeps one HTTP/2 connection per endpoint, so processes that share a socket would leave most of
 themselves idle.
 """
 
+import ctypes
 import logging
 import os
 import signal
@@ -12,9 +13,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+EXIT_CANNOT_START = 2
+
 _log = logging.getLogger("sidecar")
 
+# A worker that dies at once, again and again, must not keep a core busy with starting.
 _RESTART_DELAY_SECONDS = 1.0
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def worker_address(address: str, index: int) -> str:
@@ -31,63 +37,64 @@ def worker_address(address: str, index: int) -> str:
 def run_workers(count: int, work: Callable[[int], int]) -> int:
     """Run `work(index)` in `count` child processes until SIGTERM or SIGINT; returns the exit code.
 
-    A child that dies is started again, unless none has lived yet: then its exit code is ours.
+    A child that dies is started again. One that says it cannot start (EXIT_CANNOT_START) ends them all: so would the
+    next one.
     """
-    supervisor = _Supervisor(work)
-    for index in range(count):
-        supervisor.start(index)
-    return supervisor.watch()
+    return _Supervisor(work).run(count)
 
 
 class _Supervisor:
     def __init__(self, work: Callable[[int], int]) -> None:
         self._work = work
-        self._children: dict[int, tuple[int, float]] = {}
+        self._workers: dict[int, int] = {}
+        """Index by process id."""
         self._stopping = False
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._stop)
+        self._exit_code = 0
 
-    def start(self, index: int) -> None:
+    def run(self, count: int) -> int:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._stop())
+        for index in range(count):
+            self._start(index)
+        while self._workers:
+            pid, status = os.wait()
+            self._follow_up(self._workers.pop(pid), os.waitstatus_to_exitcode(status))
+        return self._exit_code
+
+    def _start(self, index: int) -> None:
         """Fork before anything heavy is imported: gRPC's threads do not survive a fork."""
+        parent = os.getpid()
         pid = os.fork()
         if pid == 0:
-            for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, signal.SIG_DFL)
+            _leave_with(parent)
             code = self._work(index)
-            sys.stdout.flush()
             sys.stderr.flush()
             os._exit(code)
-        self._children[pid] = (index, time.monotonic())
+        self._workers[pid] = index
 
-    def watch(self) -> int:
-        """Until every child has ended."""
-        exit_code = 0
-        while self._children:
-            try:
-                pid, status = os.wait()
-            except InterruptedError:
-                continue
-            if pid not in self._children:
-                continue
-            index, started = self._children.pop(pid)
-            code = os.waitstatus_to_exitcode(status)
-            if self._stopping:
-                exit_code = exit_code or max(code, 0)
-                continue
-            if code == EXIT_CANNOT_START and time.monotonic() - started < _RESTART_DELAY_SECONDS * 10:
-                self._stop(signal.SIGTERM, None)
-                exit_code = code
-                continue
+    def _follow_up(self, index: int, code: int) -> None:
+        if self._stopping:
+            self._exit_code = self._exit_code or max(code, 0)
+        elif code == EXIT_CANNOT_START:
+            self._exit_code = code
+            self._stop()
+        else:
             _log.warning("worker %d ended with %d: starting it again", index, code)
             time.sleep(_RESTART_DELAY_SECONDS)
             if not self._stopping:
-                self.start(index)
-        return exit_code
+                self._start(index)
 
-    def _stop(self, _number: int, _frame: object) -> None:
+    def _stop(self) -> None:
         self._stopping = True
-        for pid in self._children:
+        for pid in self._workers:
             os.kill(pid, signal.SIGTERM)
 
 
-EXIT_CANNOT_START = 2
+def _leave_with(parent: int) -> None:
+    """In a worker: forget the parent's signal handling, and do not outlive it."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        os._exit(0)

@@ -11,7 +11,7 @@ so nothing of the response ever passes through here.
 import logging
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import grpc
@@ -45,9 +45,9 @@ class Stream(Protocol):
 class Processor:
     """Answers ext_proc streams by one router."""
 
-    def __init__(self, router: Router, observer: ExchangeObserver) -> None:
+    def __init__(self, router: Router, observers: Sequence[ExchangeObserver]) -> None:
         self._router = router
-        self._observer = observer
+        self._observers = observers
 
     async def process(self, stream: Stream) -> None:
         """Serve one stream to its end."""
@@ -92,19 +92,19 @@ class Processor:
         decided = time.perf_counter()
         await stream.write(reply)
         classify_seconds = routed.classify_seconds if routed is not None else 0.0
-        self._observer.observe(
-            Exchange(
-                decision_id=decision_id,
-                endpoint=endpoint,
-                trace_headers=_trace_headers(stream),
-                started_unix_nanos=started_unix_nanos,
-                parse_seconds=parsed - started,
-                classify_seconds=classify_seconds,
-                decide_seconds=decided - parsed - classify_seconds,
-                request=request,
-                result=result,
-            )
+        exchange = Exchange(
+            decision_id=decision_id,
+            endpoint=endpoint,
+            trace_headers=_trace_headers(stream),
+            started_unix_nanos=started_unix_nanos,
+            parse_seconds=parsed - started,
+            classify_seconds=classify_seconds,
+            decide_seconds=decided - parsed - classify_seconds,
+            request=request,
+            result=result,
         )
+        for observer in self._observers:
+            observer.observe(exchange)
 
 
 def _pass(message: ProcessingRequest) -> bytes:

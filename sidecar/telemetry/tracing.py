@@ -34,13 +34,6 @@ class TracingSettingsError(Exception):
     """An `OTEL_*` variable with a value that cannot be used."""
 
 
-class NoTracing:
-    """An ExchangeObserver that looks away."""
-
-    def observe(self, exchange: Exchange) -> None:
-        """Nothing."""
-
-
 class DecisionTracer:
     """An ExchangeObserver that makes a span of each exchange."""
 
