@@ -69,6 +69,9 @@ def _add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     demo.add_argument("--envoy-port", type=_port, default=10000, help="where clients talk to Envoy (default: 10000)")
     demo.add_argument("--admin-port", type=_port, default=9901, help="Envoy's admin interface (default: 9901)")
     demo.add_argument("--http-port", type=_port, default=9902, help="the sidecar's own port (default: 9902)")
+    demo.add_argument(
+        "--control-port", type=_port, default=9903, help="where the providers' faults are switched (default: 9903)"
+    )
     demo.add_argument("--workers", type=_positive, default=1, help="sidecar processes (default: 1)")
     demo.add_argument("--basic", action="store_true", help="run envoy-basic.yaml: no failover between models")
     demo.add_argument("--otlp-endpoint", metavar="HOST:PORT", help="send traces of Envoy and sidecar there (gRPC)")
@@ -112,6 +115,7 @@ def _run_demo(options: argparse.Namespace) -> int:
                 envoy_port=options.envoy_port,
                 admin_port=options.admin_port,
                 http_port=options.http_port,
+                control_port=options.control_port,
                 basic=options.basic,
                 workers=options.workers,
                 otlp_endpoint=options.otlp_endpoint,
