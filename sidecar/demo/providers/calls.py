@@ -1,0 +1,34 @@
+"""One request to an endpoint, as far as the endpoints need to know it."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sidecar.demo.providers.catalog import Provider
+from sidecar.demo.providers.chat_text import answer_of, prompt_characters
+
+
+def _now() -> int:
+    return int(time.time())
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request with a known model and a JSON object as its body. `number` makes the ids of the answer."""
+
+    provider: Provider
+    model: str
+    body: Mapping[str, Any]
+    number: int
+    created: int = field(default_factory=_now)
+
+    @property
+    def text(self) -> str:
+        """The text this model answers with."""
+        return answer_of(self.provider.title, self.model)
+
+    @property
+    def prompt_characters(self) -> int:
+        """Characters of text in the request."""
+        return prompt_characters(self.body)
