@@ -1,6 +1,7 @@
 """Keys live in files and in requests to their own provider, nowhere else."""
 
 import time
+from pathlib import Path
 
 import httpx
 import pytest
@@ -31,8 +32,7 @@ def test_keys_are_not_in_envoys_admin_interface(any_gateway: Gateway) -> None:
 def test_keys_are_not_in_the_sidecars_log_or_process(gateway: Gateway) -> None:
     gateway.ask()
     environment = (gateway.folder / "sidecar.log").read_text()
-    with open(f"/proc/{gateway.sidecar_pid}/environ") as file:
-        environment += file.read()
+    environment += Path(f"/proc/{gateway.sidecar_pid}/environ").read_text()
     assert not [key for key in gateway.keys.values() if key in environment]
 
 

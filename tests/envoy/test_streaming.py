@@ -13,11 +13,8 @@ BODY = {"model": "auto", "stream": True, "max_tokens": 100, "messages": [{"role"
 def event_times(gateway: Gateway, path: str) -> list[float]:
     """Seconds from the request to each chunk of the answer."""
     started = time.monotonic()
-    times = []
     with httpx.stream("POST", gateway.url + path, json=BODY, timeout=60) as answer:
-        for _ in answer.iter_raw():
-            times.append(time.monotonic() - started)
-    return times
+        return [time.monotonic() - started for _ in answer.iter_raw()]
 
 
 def test_the_first_event_arrives_long_before_the_last(any_gateway: Gateway) -> None:

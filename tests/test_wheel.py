@@ -1,0 +1,25 @@
+"""What is installed is complete: the wheel carries the model, Envoy's configuration and the example policies."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_the_wheel_carries_what_serving_and_the_demo_need(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(ROOT)]
+    subprocess.run(command, check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert {
+        "sidecar/inference/model/model.onnx",
+        "sidecar/inference/model/tokenizer.json",
+        "sidecar/inference/model/config.json",
+        "sidecar/shipped/envoy/envoy.yaml",
+        "sidecar/shipped/envoy/set_model.lua",
+        "sidecar/shipped/examples/router.yaml",
+        "sidecar/py.typed",
+    } <= names
+    assert not [name for name in names if name.startswith(("tests/", "training/", "bench/"))]
