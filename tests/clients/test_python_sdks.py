@@ -4,6 +4,7 @@ import anthropic
 import openai
 import pytest
 from langchain_openai import ChatOpenAI
+from pydantic import SecretStr
 
 from tests.envoy.gateway import Gateway
 from tests.envoy.prompts import BY_TIER, SIMPLE
@@ -104,7 +105,7 @@ def test_anthropic_errors_are_the_sdks_own_exceptions(any_gateway: Gateway) -> N
 
 @pytest.mark.parametrize("tier", BY_TIER)
 def test_langchain(any_gateway: Gateway, tier: str) -> None:
-    chat = ChatOpenAI(model="auto", base_url=f"{any_gateway.url}/v1", api_key="unused")
+    chat = ChatOpenAI(model="auto", base_url=f"{any_gateway.url}/v1", api_key=SecretStr("unused"))
     answer = chat.invoke(BY_TIER[tier])
     assert answer.response_metadata["model_name"] == OPENAI_MODELS[tier]
     assert "".join(str(chunk.content) for chunk in chat.stream(BY_TIER[tier]))
