@@ -42,6 +42,7 @@ def _add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     serve.add_argument(
         "--socket",
         default=_DEFAULT_SOCKET,
+        type=_socket,
         metavar="PATH|HOST:PORT",
         help=f"where Envoy reaches us: a Unix socket or an address (default: {_DEFAULT_SOCKET})",
     )
@@ -95,6 +96,7 @@ def _serve(options: argparse.Namespace, index: int) -> int:
                 address=worker_address(options.socket, index),
                 http_host=host,
                 http_port=port + index,
+                workers=options.workers,
             )
         )
     except StartError as error:
@@ -122,6 +124,12 @@ def _run_demo(options: argparse.Namespace) -> int:
             )
         )
     )
+
+
+def _socket(text: str) -> str:
+    if "/" not in text:  # a path has one: ./sidecar.sock
+        _address(text)
+    return text
 
 
 def _address(text: str) -> tuple[str, int]:

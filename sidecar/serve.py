@@ -11,8 +11,8 @@ from pathlib import Path
 
 import uvloop
 
-from sidecar.config.compile import ClassifierConfig, Config, load_config
-from sidecar.config.document import ConfigError
+from sidecar.config.compile import DEFAULT_INTENT_TIERS, ClassifierConfig, Config, load_config
+from sidecar.config.document import ConfigError, suggest
 from sidecar.console.server import ConsoleServer
 from sidecar.extproc.processor import Processor
 from sidecar.extproc.server import ExtProcServer
@@ -37,6 +37,8 @@ class ServeOptions:
     """Where Envoy reaches us: the path of a Unix socket, or `host:port`."""
     http_host: str
     http_port: int
+    workers: int = 1
+    """Processes that share the processors."""
 
 
 class StartError(Exception):
@@ -53,11 +55,14 @@ async def _serve(options: ServeOptions) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+    server: _Server | None = None
     try:
         config = load_config(options.policy)
         server = _Server(options, config, os.environ)
         await server.start()
     except (ConfigError, ModelFolderError, TracingSettingsError, OSError) as error:
+        if server is not None:
+            await server.stop()  # the socket must not stay behind
         raise StartError(str(error)) from error
     await stopping.wait()
     _log.info("draining")
@@ -87,7 +92,7 @@ class _Server:
         await self._console.start()
         await self._extproc.start()
         onnx = await asyncio.to_thread(load_classifier, self._config)
-        self._pool = build_pool(onnx, self._config.classifier)
+        self._pool = build_pool(onnx, self._config.classifier, self._options.workers)
         classifier = build_cached(self._pool, self._config.classifier)
         router = Router(self._config.policy, classifier, self._config.classifier.deadline_seconds)
         # What is loaded now stays: the collector need not walk it again and again.
@@ -120,9 +125,13 @@ class _Server:
 
 
 def load_classifier(config: Config) -> OnnxClassifier:
-    """The policy's model, or the shipped one; every intent it knows must have a tier. Raises ModelFolderError."""
+    """The policy's model, or the shipped one. Raises ModelFolderError unless its intents and the policy's agree."""
     folder = config.classifier.model_folder or SHIPPED_MODEL
     classifier = OnnxClassifier.load(folder)
+    unheard = [i for i in config.policy.intent_tiers if i not in DEFAULT_INTENT_TIERS and i not in classifier.intents]
+    if unheard:
+        close = suggest(unheard[0], classifier.intents)
+        raise ModelFolderError(f"{folder}: the classifier knows no intent {unheard[0]!r} of the policy{close}")
     unplaced = [intent for intent in classifier.intents if intent not in config.policy.intent_tiers]
     if unplaced:
         raise ModelFolderError(
@@ -131,9 +140,10 @@ def load_classifier(config: Config) -> OnnxClassifier:
     return classifier
 
 
-def build_pool(classifier: OnnxClassifier, config: ClassifierConfig) -> ClassifierPool:
-    """The classifier on as many threads as there are processors to run them."""
-    return ClassifierPool(classifier.classify, config.threads or available_processors(), config.queue)
+def build_pool(classifier: OnnxClassifier, config: ClassifierConfig, workers: int) -> ClassifierPool:
+    """The classifier on as many threads as there are processors for each of the workers."""
+    threads = config.threads or max(1, available_processors() // workers)
+    return ClassifierPool(classifier.classify, threads, config.queue)
 
 
 def build_cached(classifier: Classifier, config: ClassifierConfig) -> Classifier:

@@ -4,6 +4,7 @@ One Envoy worker keeps one HTTP/2 connection per endpoint, so processes that sha
 themselves idle.
 """
 
+import contextlib
 import ctypes
 import logging
 import os
@@ -16,6 +17,8 @@ from pathlib import Path
 EXIT_CANNOT_START = 2
 
 _log = logging.getLogger("sidecar")
+
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 # A worker that dies at once, again and again, must not keep a core busy with starting.
 _RESTART_DELAY_SECONDS = 1.0
@@ -37,8 +40,8 @@ def worker_address(address: str, index: int) -> str:
 def run_workers(count: int, work: Callable[[int], int]) -> int:
     """Run `work(index)` in `count` child processes until SIGTERM or SIGINT; returns the exit code.
 
-    A child that dies is started again. One that says it cannot start (EXIT_CANNOT_START) ends them all: so would the
-    next one.
+    A child that dies is started again. One that cannot start (EXIT_CANNOT_START) the first time ends them all; later
+    it is tried again: a policy file broken since then must not take down the workers that run.
     """
     return _Supervisor(work).run(count)
 
@@ -48,11 +51,12 @@ class _Supervisor:
         self._work = work
         self._workers: dict[int, int] = {}
         """Index by process id."""
+        self._restarted: set[int] = set()
         self._stopping = False
         self._exit_code = 0
 
     def run(self, count: int) -> int:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in _STOP_SIGNALS:
             signal.signal(number, lambda *_: self._stop())
         for index in range(count):
             self._start(index)
@@ -64,6 +68,8 @@ class _Supervisor:
     def _start(self, index: int) -> None:
         """Fork before anything heavy is imported: gRPC's threads do not survive a fork."""
         parent = os.getpid()
+        # Held back until the worker is on record here, and has its own signal handling there: none may get lost.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
         pid = os.fork()
         if pid == 0:
             _leave_with(parent)
@@ -71,15 +77,19 @@ class _Supervisor:
             sys.stderr.flush()
             os._exit(code)
         self._workers[pid] = index
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
+        if self._stopping:  # one that came before may have been handled only now
+            self._stop()
 
     def _follow_up(self, index: int, code: int) -> None:
         if self._stopping:
             self._exit_code = self._exit_code or max(code, 0)
-        elif code == EXIT_CANNOT_START:
+        elif code == EXIT_CANNOT_START and index not in self._restarted:
             self._exit_code = code
             self._stop()
         else:
             _log.warning("worker %d ended with %d: starting it again", index, code)
+            self._restarted.add(index)
             time.sleep(_RESTART_DELAY_SECONDS)
             if not self._stopping:
                 self._start(index)
@@ -87,13 +97,15 @@ class _Supervisor:
     def _stop(self) -> None:
         self._stopping = True
         for pid in self._workers:
-            os.kill(pid, signal.SIGTERM)
+            with contextlib.suppress(ProcessLookupError):  # it has just been waited for
+                os.kill(pid, signal.SIGTERM)
 
 
 def _leave_with(parent: int) -> None:
     """In a worker: forget the parent's signal handling, and do not outlive it."""
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _STOP_SIGNALS:
         signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:

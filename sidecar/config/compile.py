@@ -175,7 +175,7 @@ def _compile_classifier(written: WrittenClassifier, file: Path) -> ClassifierCon
 
 
 def _with_hash(policy: Policy) -> Policy:
-    """Over what the policy means, not how it is written: a comment or another order of keys changes nothing."""
+    """Over what the policy means, not how it is written; the order of models is part of what it means."""
     meaning = {
         "models": [asdict(model) | {"endpoints": sorted(model.endpoints)} for model in policy.models.values()],
         "virtual_models": sorted(policy.virtual_models),

@@ -20,10 +20,12 @@ class Value:
     path: str
     """Dotted keys from the top, as in `models.gpt-4o.tier`; empty for the whole document."""
     node: yaml.Node
+    line: int
+    """That of its key, where it has one; the value itself may start further down."""
 
     def error(self, message: str) -> ConfigError:
         """A fault of this value."""
-        return _error_at(self.file, self.node, self.path, message)
+        return _error_at(self.file, self.line, self.path, message)
 
     def text(self) -> str:
         """A string; numbers and booleans must be quoted to be one."""
@@ -56,7 +58,10 @@ class Value:
     def texts(self) -> "list[Value]":
         """One text or a list of them."""
         if isinstance(self.node, yaml.SequenceNode):
-            return [Value(self.file, f"{self.path}[{index}]", node) for index, node in enumerate(self.node.value)]
+            return [
+                Value(self.file, f"{self.path}[{index}]", node, _line(node))
+                for index, node in enumerate(self.node.value)
+            ]
         return [self]
 
     def members(self) -> "Members":
@@ -68,10 +73,10 @@ class Value:
             key = str(key_node.value) if isinstance(key_node, yaml.ScalarNode) else ""
             path = f"{self.path}.{key}" if self.path else key
             if not key:
-                raise _error_at(self.file, key_node, self.path, "a key must be plain text")
+                raise _error_at(self.file, _line(key_node), self.path, "a key must be plain text")
             if key in members:
-                raise _error_at(self.file, key_node, path, f"given twice (first in line {_line(members[key].node)})")
-            members[key] = Value(self.file, path, node)
+                raise _error_at(self.file, _line(key_node), path, f"given twice (first in line {members[key].line})")
+            members[key] = Value(self.file, path, node, _line(key_node))
         return Members(self, members)
 
     def _scalar(self) -> object:
@@ -91,7 +96,7 @@ class Members:
         """The same; raises ConfigError if it has any other key."""
         for key, value in self.values.items():
             if key not in keys:
-                raise value.error(f"unknown key{suggest(key, keys)}; expected {', '.join(keys)}")
+                raise value.error(f"unknown key{suggest(key, keys)}; expected {', '.join(keys) or 'none'}")
         return self
 
     def need(self, key: str) -> Value:
@@ -118,12 +123,13 @@ def read_document(file: Path) -> Value:
         raise ConfigError(f"{file}: not UTF-8: {error.reason} at byte {error.start}") from error
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigError(f"{file}:{line}: not YAML: {error.problem}") from error
+        problem = ", ".join(filter(None, (error.context, error.problem)))
+        raise ConfigError(f"{file}:{line}: not YAML: {problem}") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{file}: not YAML: {error}") from error
     if node is None:
         raise ConfigError(f"{file}:1: the file is empty")
-    return Value(file, "", node)
+    return Value(file, "", node, _line(node))
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
@@ -132,8 +138,8 @@ def suggest(word: str, known: Iterable[str]) -> str:
     return f" (did you mean {close[0]}?)" if close else ""
 
 
-def _error_at(file: Path, node: yaml.Node, path: str, message: str) -> ConfigError:
-    where = f"{file}:{_line(node)}: {path}" if path else f"{file}:{_line(node)}"
+def _error_at(file: Path, line: int, path: str, message: str) -> ConfigError:
+    where = f"{file}:{line}: {path}" if path else f"{file}:{line}"
     return ConfigError(f"{where}: {message}")
 
 

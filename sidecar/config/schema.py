@@ -59,8 +59,7 @@ def read_provider(value: Value) -> WrittenProvider:
     """`{url, api?, endpoints?, api_key_file?}`."""
     members = value.members().only("url", "api", "endpoints", "api_key_file")
     url = members.need("url")
-    parts = urlsplit(url.text())
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+    if not _is_base_url(url.text()):
         raise url.error(f"expected a URL like https://api.example.com/v1, got {url.text()!r}")
     api = members.get("api")
     of_api = [endpoint for endpoint in Endpoint if endpoint.api == (api.choice(Api) if api else Api.OPENAI)]
@@ -73,8 +72,19 @@ def read_provider(value: Value) -> WrittenProvider:
     )
 
 
+def _is_base_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.query + parts.fragment
+    except ValueError:  # "[" without "]", say
+        return False
+
+
 def _read_endpoints(value: Value, of_api: list[Endpoint]) -> list[Endpoint]:
-    return [Endpoint(name.choice(of_api)) for name in value.texts()]
+    endpoints = [Endpoint(name.choice(of_api)) for name in value.texts()]
+    if not endpoints:
+        raise value.error(f"at least one is needed, of {', '.join(of_api)}")
+    return endpoints
 
 
 def read_model(name: str, value: Value) -> WrittenModel:

@@ -129,7 +129,7 @@ def _refuse_encoded(headers: HttpHeaders) -> None:
     for header in headers.headers.headers:
         if header.key == "content-encoding":
             encoding = (header.raw_value or header.value.encode()).decode("latin-1").lower()
-            if encoding != "identity":
+            if encoding not in ("", "identity"):
                 raise invalid_request("content-encoding: send the body uncompressed", status=415)
 
 

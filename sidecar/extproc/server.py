@@ -1,13 +1,14 @@
 """The gRPC server: listening, health, draining."""
 
 import asyncio
+import errno
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
-from grpc_health.v1 import health_pb2
-from grpc_health.v1._async import HealthServicer
+from grpc_health.v1 import health, health_pb2
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 
 from sidecar.extproc import names
@@ -41,7 +42,7 @@ class ExtProcServer:
         self._address = address
         self._drain = drain or DrainTimes()
         self._processor: Processor | None = None
-        self._health = HealthServicer()
+        self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]  # the stubs lack it
         self._server = grpc.aio.server(
             options=[
                 ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
@@ -55,16 +56,16 @@ class ExtProcServer:
     async def start(self) -> None:
         """Listen. Raises OSError if the address cannot be had."""
         await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
-        socket = Path(self._address) if "/" in self._address else None
-        if socket is not None:
-            socket.unlink(missing_ok=True)  # left behind by a killed server
+        path = Path(self._address) if "/" in self._address else None
+        if path is not None:
+            _make_way(path)
         try:
-            self._server.add_insecure_port(f"unix:{socket}" if socket is not None else self._address)
+            self._server.add_insecure_port(f"unix:{path}" if path is not None else self._address)
         except RuntimeError as error:
             raise OSError(f"cannot listen on {self._address}: {error}") from error
         await self._server.start()
-        if socket is not None:
-            socket.chmod(_SOCKET_MODE)
+        if path is not None:
+            path.chmod(_SOCKET_MODE)
 
     async def serve(self, processor: Processor) -> None:
         """Take requests from now on."""
@@ -74,7 +75,8 @@ class ExtProcServer:
     async def drain(self) -> None:
         """Say that we leave, let Envoy notice, and finish what is under way."""
         await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
-        await asyncio.sleep(self._drain.notice_seconds)
+        if self._processor is not None:  # or nobody was ever told that we serve
+            await asyncio.sleep(self._drain.notice_seconds)
         await self._server.stop(self._drain.grace_seconds)
 
     async def _process(
@@ -90,6 +92,21 @@ class ExtProcServer:
     async def _set_health(self, status: int) -> None:
         for service in ("", names.SERVICE):
             await self._health.set(service, status)
+
+
+def _make_way(path: Path) -> None:
+    """Remove the socket of a server that was killed. Raises OSError for anything else that stands in the way."""
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"cannot listen on {path}: no such folder")
+    if not path.exists():
+        return
+    if not path.is_socket():
+        raise FileExistsError(f"cannot listen on {path}: it exists, and is not a socket")
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.setblocking(False)  # a server whose backlog is full is alive, too
+        if probe.connect_ex(str(path)) != errno.ECONNREFUSED:
+            raise FileExistsError(f"cannot listen on {path}: the socket is in use by another server")
+    path.unlink()
 
 
 def _handler(process: Callable[..., Awaitable[None]]) -> "grpc.GenericRpcHandler[ProcessingRequest, bytes]":

@@ -5,6 +5,7 @@ text-classification export of Hugging Face optimum (output `logits`, labels in i
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +60,8 @@ class OnnxClassifier:
         """Raises ModelFolderError."""
         graph = _find_graph(folder)
         card = _read_card(folder, graph)
+        if not (folder / "tokenizer.json").is_file():
+            raise ModelFolderError(f"{folder}: has no tokenizer.json")
         try:
             session = onnxruntime.InferenceSession(graph, _session_options(), providers=["CPUExecutionProvider"])
             tokenizer = PromptTokenizer.load(folder, card.max_tokens)
@@ -75,6 +78,8 @@ class OnnxClassifier:
             logits, *difficulty = self._session.run(self._outputs, self._feed(tokens.input_ids))
         except Exception as error:  # ONNX Runtime raises its own native types; this is where they end
             raise ClassifierFailedError(str(error)) from error
+        if not np.isfinite(logits).all():
+            raise ClassifierFailedError("the model gave logits that are no numbers")
         probabilities = _softmax(logits[0])
         best = int(probabilities.argmax())
         return Classification(
@@ -130,13 +135,14 @@ def _read_card(folder: Path, graph: Path) -> _Card:
         config: Mapping[str, Any] = json.loads(file.read_text("utf-8"))
         labels = {int(key): str(label) for key, label in config["id2label"].items()}
         intents = tuple(labels[index] for index in range(len(labels)))
+        longest = int(config.get("max_position_embeddings", _DEFAULT_MAX_TOKENS))
+        max_tokens = int(config.get("max_tokens", min(longest, _DEFAULT_MAX_TOKENS)))
     except OSError as error:
         raise ModelFolderError(f"{file}: {error.strerror}") from error
-    except (ValueError, KeyError, AttributeError) as error:
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise ModelFolderError(f'{file}: expected JSON with "id2label": {{"0": …, "1": …}}: {error!r}') from error
-    longest = config.get("max_position_embeddings", _DEFAULT_MAX_TOKENS)
     version = config.get("version", f"{folder.name}-{graph.stat().st_size}")
-    return _Card(intents, int(config.get("max_tokens", min(longest, _DEFAULT_MAX_TOKENS))), str(version))
+    return _Card(intents, max_tokens, str(version))
 
 
 def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -146,4 +152,4 @@ def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _sigmoid(logit: float) -> float:
-    return float(1 / (1 + np.exp(-np.float64(logit))))
+    return (1 + math.tanh(logit / 2)) / 2  # the same function, but no exponential that overflows

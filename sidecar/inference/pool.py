@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from sidecar.routing.classification import Classification, ClassifierOverloadedError
 
@@ -41,21 +42,20 @@ class ClassifierPool:
         self._admitted -= 1
 
 
-def available_processors() -> int:
+def available_processors(cpu_max: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
     """How many threads can really run at once: the affinity mask, and a container's CPU quota."""
     processors = len(os.sched_getaffinity(0))
-    quota = _cpu_quota()
+    quota = _read_quota(cpu_max)
     return max(1, min(processors, round(quota))) if quota else processors
 
 
-def _cpu_quota() -> float | None:
-    """Processors granted by cgroup v2's `cpu.max` (`200000 100000` is two), or None if there is no limit."""
+def _read_quota(cpu_max: Path) -> float | None:
+    """Processors granted by cgroup v2 (`200000 100000` is two), or None if there is no limit (`max 100000`)."""
     try:
-        with open("/sys/fs/cgroup/cpu.max") as file:  # noqa: PTH123 - a kernel file, read once
-            quota, period = file.read().split()
+        quota, period = cpu_max.read_text().split()
+        return int(quota) / int(period)
     except (OSError, ValueError):
         return None
-    return None if quota == "max" else int(quota) / int(period)
 
 
 def _call_soon(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:

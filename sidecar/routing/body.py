@@ -21,6 +21,14 @@ _SURROGATES = re.compile(
 )
 
 
+# No request has as many. Looking at millions of them, one by one, would stop every other request for seconds.
+_MOST_MEMBERS = 1_000
+_MOST_OBJECTS = 200_000
+
+# Looking for half an emoji among millions of escapes would, too.
+_MOST_BYTES_TO_REPAIR = 1024 * 1024
+
+
 class _Key:
     """A member's name that equals no other, so that duplicates stay apart in a dict."""
 
@@ -49,7 +57,11 @@ def parse_members(body: bytes) -> list[Member]:
 
     Raises RejectedError if the body is not one JSON object.
     """
+    if body.count(b"{") > _MOST_OBJECTS:
+        raise invalid_request(f"request body: more than {_MOST_OBJECTS} braces")
     pairs = _decode(body)
+    if len(pairs) > _MOST_MEMBERS:
+        raise invalid_request(f"request body: more than {_MOST_MEMBERS} members")
     members = []
     position = 0
     for key, value in pairs.items():
@@ -86,4 +98,6 @@ def replace_lone_surrogates(body: bytes) -> bytes:
 
     JavaScript clients that cut a string inside an emoji send such halves, and providers take them.
     """
+    if len(body) > _MOST_BYTES_TO_REPAIR:
+        return body
     return _SURROGATES.sub(lambda escape: rb"\ufffd" if escape[1] else escape[0], body)

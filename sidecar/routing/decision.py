@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from sidecar.routing.classification import Classification
-from sidecar.routing.plan import plan_from_model, plan_from_tier
+from sidecar.routing.plan import plan_from_model, plan_from_tier, plan_pinned
 from sidecar.routing.policy import Model, Plan, Policy
 from sidecar.routing.reason import Reason
 from sidecar.routing.rejection import RejectedError
@@ -17,6 +17,7 @@ class Decision:
 
     plan: Plan
     tier: Tier
+    """What the prompt needs; the first model may be of another, if none of this one can take the request."""
     reason: Reason
     policy_hash: str
     classification: Classification | None = None
@@ -33,11 +34,11 @@ def decide_without_classifier(policy: Policy, request: ChatRequest) -> Decision 
     Raises RejectedError for a model that the policy does not have.
     """
     if request.model in policy.virtual_models:
-        return None if request.prompt.strip() else decide_fallback(policy, request, Reason.NO_PROMPT)
+        return None if request.prompt else decide_fallback(policy, request, Reason.NO_PROMPT)
     model = policy.models.get(request.model)
     if model is None or request.endpoint not in model.endpoints:
         raise _unknown_model(policy, request)
-    return Decision(plan_from_model(policy, model, request), model.tier, Reason.PINNED, policy.hash)
+    return Decision(plan_pinned(policy, model, request), model.tier, Reason.PINNED, policy.hash)
 
 
 def decide_classified(policy: Policy, request: ChatRequest, classification: Classification) -> Decision:

@@ -23,20 +23,31 @@ def plan_from_model(policy: Policy, model: Model, request: ChatRequest) -> Plan:
 
     Raises RejectedError if no model can take the request.
     """
-    others = policy.climbs[request.endpoint, model.tier]
-    return _keep_fitting((model, *(other for other in others if other is not model)), policy, request)
+    return _keep_fitting((model, *_stand_ins(policy, model, request)), policy, request)
+
+
+def plan_pinned(policy: Policy, model: Model, request: ChatRequest) -> Plan:
+    """As `plan_from_model`, but the model stays if it looks too small: it was asked for, the size is an estimate."""
+    tokens = request.input_tokens + request.max_output_tokens
+    return (model, *_fitting(_stand_ins(policy, model, request), tokens))
+
+
+def _stand_ins(policy: Policy, model: Model, request: ChatRequest) -> Plan:
+    return tuple(other for other in policy.climbs[request.endpoint, model.tier] if other is not model)
 
 
 def _keep_fitting(plan: Plan, policy: Policy, request: ChatRequest) -> Plan:
     """Only the models whose context window holds the input and the output asked for.
 
-    If none of the plan does, any model that does: an answer from a lower tier beats none.
+    If none of the plan does, any model that does, whatever its tier; if none at all, those that may if the estimate
+    is too high.
     """
     everything = policy.climbs[request.endpoint, Tier.SIMPLE]
     tokens = request.input_tokens + request.max_output_tokens
     return (
         _fitting(plan, tokens)
         or _fitting(everything, tokens)
+        or _fitting(plan, tokens // _ESTIMATE_ERROR)
         or _fitting(everything, tokens // _ESTIMATE_ERROR)
         or _refuse(everything, request, tokens)
     )

@@ -103,8 +103,8 @@ def parse_request(endpoint: Endpoint, body: bytes) -> ChatRequest:
         endpoint=endpoint,
         model=_decode(_MODEL, model),
         model_member=model,
-        prompt=next((turn.text for turn in reversed(conversation.turns) if turn.by_user and turn.text), ""),
-        user_turns=sum(turn.by_user and bool(turn.text) for turn in conversation.turns),
+        prompt=next((turn.text for turn in reversed(conversation.turns) if turn.by_user and turn.text.strip()), ""),
+        user_turns=sum(turn.by_user and bool(turn.text.strip()) for turn in conversation.turns),
         input_tokens=_estimate_tokens(conversation, tools),
         max_output_tokens=_read_max_output_tokens(members),
         tools=tools is not None and b"{" in bytes(tools.value),  # null and [] offer none

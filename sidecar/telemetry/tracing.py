@@ -25,6 +25,9 @@ from sidecar.telemetry import attributes
 
 SPAN_NAME = "llm.router.decide"
 
+# As in policies. What a client writes there may be megabytes long, and would cost the whole batch its export.
+_LONGEST_NAME = 128
+
 _OPERATIONS = {Endpoint.COMPLETIONS: "text_completion"}  # all others are "chat"
 
 _TRACE_CONTEXT = TraceContextTextMapPropagator()
@@ -81,7 +84,7 @@ class DecisionTracer:
 
 def _describe_request(request: ChatRequest) -> dict[str, AttributeValue]:
     described: dict[str, AttributeValue] = {
-        attributes.REQUEST_MODEL: request.model,
+        attributes.REQUEST_MODEL: request.model[:_LONGEST_NAME],
         attributes.REQUEST_STREAM: request.stream,
         attributes.USER_TURNS: request.user_turns,
         attributes.INPUT_TOKENS_ESTIMATE: request.input_tokens,
@@ -125,8 +128,11 @@ def build_tracer_provider(environment: Mapping[str, str]) -> TracerProvider | No
     if not endpoint and not exporter:
         return None
     # Queue length, batch size and timeouts are OTEL_BSP_*, the sampler OTEL_TRACES_SAMPLER: the SDK reads them.
-    provider = TracerProvider(resource=_build_resource(environment))
-    provider.add_span_processor(BatchSpanProcessor(_build_exporter(environment)))
+    try:
+        provider = TracerProvider(resource=_build_resource(environment))
+        provider.add_span_processor(BatchSpanProcessor(_build_exporter(environment)))
+    except ValueError as error:
+        raise TracingSettingsError(f"an OTEL_* variable cannot be used: {error}") from error
     return provider
 
 

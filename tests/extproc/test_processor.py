@@ -1,0 +1,278 @@
+"""One stream, over a real connection: what Envoy sends, what we answer, and that we end it."""
+
+import json
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import grpc
+import pytest
+import pytest_asyncio
+
+from sidecar.extproc import replies
+from sidecar.extproc.ext_proc_pb2 import (
+    HttpBody,
+    HttpHeaders,
+    HttpTrailers,
+    ProcessingMode,
+    ProcessingRequest,
+    ProcessingResponse,
+)
+from sidecar.extproc.processor import Processor
+from sidecar.extproc.server import DrainTimes, ExtProcServer
+from sidecar.routing.api import Endpoint
+from sidecar.routing.decision import Decision
+from sidecar.routing.reason import Reason
+from sidecar.routing.rejection import RejectedError
+from sidecar.routing.router import Router
+from tests.fakes.classifiers import AnsweringClassifier
+from tests.fakes.envoy import FakeEnvoy, envoy_at, request_body, request_headers, router_metadata, set_headers
+from tests.fakes.observers import RecordingObserver
+from tests.fakes.policies import ladder
+from tests.fakes.requests import body
+
+IGNORED = ProcessingResponse.FromString(replies.IGNORE_REQUEST)
+GO_ON = ProcessingResponse.FromString(replies.AWAIT_BODY)
+
+
+@pytest.fixture
+def observer() -> RecordingObserver:
+    """Told of every exchange."""
+    return RecordingObserver()
+
+
+@pytest_asyncio.fixture
+async def envoy(socket: Path, observer: RecordingObserver) -> AsyncIterator[FakeEnvoy]:
+    """Connected to a server that decides by the ladder and takes every prompt for easy chat."""
+    server = ExtProcServer(str(socket), DrainTimes(notice_seconds=0, grace_seconds=0))
+    await server.start()
+    await server.serve(Processor(Router(ladder(), AnsweringClassifier(), 60), [observer]))
+    async with envoy_at(str(socket)) as envoy:
+        yield envoy
+    await server.drain()
+
+
+@pytest.mark.asyncio
+async def test_a_request_is_routed_and_the_stream_ends_with_the_body_reply(
+    envoy: FakeEnvoy, observer: RecordingObserver
+) -> None:
+    sent = body("hi there")
+
+    answers = await envoy.ask(request_headers(), request_body(sent))
+
+    assert answers.code is grpc.StatusCode.OK
+    assert answers.replies[0] == GO_ON
+    common = answers.last.request_body.response
+    changed = common.body_mutation.body
+    assert common.status == common.CONTINUE
+    assert common.clear_route_cache
+    assert changed == sent.replace(b'"auto"', b'"simple-id"')
+    assert set_headers(common.header_mutation) == {
+        "x-llm-cluster": "simple-cluster",
+        "x-llm-decision-id": observer.last.decision_id,
+        "content-length": str(len(changed)),
+    }
+    assert not answers.last.HasField("mode_override")
+
+
+@pytest.mark.asyncio
+async def test_the_metadata_has_the_plan_and_why(envoy: FakeEnvoy, observer: RecordingObserver) -> None:
+    answers = await envoy.ask(request_headers(), request_body(body()))
+
+    assert router_metadata(answers.last) == {
+        "priority_groups": [
+            {"name": "simple-cluster"},
+            {"name": "moderate-cluster"},
+            {"name": "complex-cluster"},
+            {"name": "reasoning-cluster"},
+        ],
+        "decision_id": observer.last.decision_id,
+        "model": "simple",
+        "tier": "simple",
+        "reason": "intent",
+        "policy": ladder().hash,
+        "intent": "chat",
+        "confidence": 0.9,
+        "difficulty": 0.1,
+    }
+
+
+@pytest.mark.asyncio
+async def test_a_pinned_request_says_no_intent(envoy: FakeEnvoy) -> None:
+    answers = await envoy.ask(request_headers("/v1/messages"), request_body(body(model="haiku", max_tokens=5)))
+
+    described = router_metadata(answers.last)
+    assert described["priority_groups"] == [{"name": "haiku-cluster"}, {"name": "sonnet-cluster"}]
+    assert (described["reason"], described["model"]) == ("pinned", "haiku")
+    assert not described.keys() & {"intent", "confidence", "difficulty"}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("path", "method"),
+    [
+        ("/v1/chat/completions", "GET"),
+        ("/v1/responses", "DELETE"),
+        ("/v1/models", "GET"),
+        ("/v1/files", "POST"),
+        ("/v1/messages/count_tokens", "POST"),
+        ("/\xe9?\xff", "POST"),
+        ("", ""),
+    ],
+)
+@pytest.mark.parametrize("end_of_stream", [True, False])
+async def test_what_is_not_ours_goes_on_without_its_body(
+    envoy: FakeEnvoy, observer: RecordingObserver, path: str, method: str, end_of_stream: bool
+) -> None:
+    answers = await envoy.ask(request_headers(path, method, end_of_stream=end_of_stream))
+
+    assert (answers.replies, answers.code) == ([IGNORED], grpc.StatusCode.OK)
+    assert IGNORED.mode_override.request_body_mode == ProcessingMode.NONE
+    assert IGNORED.request_headers.response.status == IGNORED.request_headers.response.CONTINUE
+    assert observer.exchanges == []
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("first", "phase"),
+    [
+        (ProcessingRequest(request_body=HttpBody(body=body(), end_of_stream=True)), "request_body"),
+        (ProcessingRequest(request_trailers=HttpTrailers()), "request_trailers"),
+        (ProcessingRequest(response_headers=HttpHeaders()), "response_headers"),
+        (ProcessingRequest(response_body=HttpBody(body=b"x")), "response_body"),
+        (ProcessingRequest(response_trailers=HttpTrailers()), "response_trailers"),
+        (ProcessingRequest(), "request_headers"),
+        (ProcessingRequest(request_headers=HttpHeaders()), "request_headers"),
+    ],
+)
+async def test_any_first_message_is_answered_in_its_own_phase(
+    envoy: FakeEnvoy, observer: RecordingObserver, first: ProcessingRequest, phase: str
+) -> None:
+    answers = await envoy.ask(first)
+
+    assert answers.code is grpc.StatusCode.OK
+    assert [reply.WhichOneof("response") for reply in answers.replies] == [phase]
+    assert observer.exchanges == []
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("second", "phase"),
+    [
+        (ProcessingRequest(request_trailers=HttpTrailers()), "request_trailers"),
+        (ProcessingRequest(response_headers=HttpHeaders()), "response_headers"),
+        (ProcessingRequest(response_trailers=HttpTrailers()), "response_trailers"),
+        (request_headers(), "request_headers"),
+    ],
+)
+async def test_anything_but_a_body_after_the_headers_goes_on_unchanged(
+    envoy: FakeEnvoy, observer: RecordingObserver, second: ProcessingRequest, phase: str
+) -> None:
+    answers = await envoy.ask(request_headers(), second)
+
+    assert answers.code is grpc.StatusCode.OK
+    assert [reply.WhichOneof("response") for reply in answers.replies] == ["request_headers", phase]
+    assert not answers.last.HasField("dynamic_metadata")
+    assert observer.exchanges == []
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("mode", [ProcessingMode.NONE, ProcessingMode.STREAMED, ProcessingMode.BUFFERED_PARTIAL])
+async def test_a_part_of_a_body_goes_on_undecided(
+    envoy: FakeEnvoy, observer: RecordingObserver, caplog: pytest.LogCaptureFixture, mode: ProcessingMode.BodySendMode
+) -> None:
+    part = request_body(body()[:20], end_of_stream=False)
+
+    answers = await envoy.ask(request_headers(body_mode=mode), part)
+
+    assert answers.last == ProcessingResponse.FromString(replies.continue_unchanged("request_body"))
+    assert answers.code is grpc.StatusCode.OK
+    assert observer.exchanges == []
+    assert "request_body_mode to BUFFERED" in caplog.text
+
+
+@pytest.mark.asyncio
+async def test_a_buffered_body_is_whole_even_with_trailers_to_come(envoy: FakeEnvoy) -> None:
+    headers = request_headers(body_mode=ProcessingMode.BUFFERED)
+
+    answers = await envoy.ask(headers, request_body(body(), end_of_stream=False))
+
+    assert router_metadata(answers.last)["reason"] == "intent"
+
+
+@pytest.mark.asyncio
+async def test_observers_learn_everything_but_after_envoy(envoy: FakeEnvoy, observer: RecordingObserver) -> None:
+    trace = ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+
+    await envoy.ask(request_headers(), request_body(body("hi")), metadata=[trace, ("x-other", "1")])
+
+    exchange = observer.last
+    assert exchange.trace_headers == dict([trace])
+    assert exchange.endpoint is Endpoint.CHAT_COMPLETIONS
+    assert exchange.request is not None
+    assert exchange.request.prompt == "hi"
+    assert isinstance(exchange.result, Decision)
+    assert min(exchange.parse_seconds, exchange.decide_seconds, exchange.classify_seconds) >= 0
+
+
+@pytest.mark.asyncio
+async def test_observers_learn_of_rejections(envoy: FakeEnvoy, observer: RecordingObserver) -> None:
+    await envoy.ask(request_headers(), request_body(b"not json"))
+
+    assert observer.last.request is None
+    assert isinstance(observer.last.result, RejectedError)
+    assert observer.last.result.reason is Reason.INVALID_REQUEST
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("path", "shape"),
+    [
+        ("/v1/chat/completions", ["error"]),
+        ("/v1/completions", ["error"]),
+        ("/v1/responses", ["error"]),
+        ("/v1/messages", ["type", "error"]),
+    ],
+)
+@pytest.mark.parametrize("sent", [None, b"", b"not json", b"[]", b'{"model":"gpt-9","messages":[{"role":"user"}]}'])
+async def test_what_cannot_be_answered_is_refused_in_the_shape_of_its_api(
+    envoy: FakeEnvoy, path: str, shape: list[str], sent: bytes | None
+) -> None:
+    if sent is None:
+        answers = await envoy.ask(request_headers(path, end_of_stream=True))
+    else:
+        answers = await envoy.ask(request_headers(path), request_body(sent))
+
+    refusal = answers.last.immediate_response
+    assert answers.code is grpc.StatusCode.OK
+    assert refusal.status.code == (404 if sent and b"gpt-9" in sent else 400)
+    assert set_headers(refusal.headers)["content-type"] == "application/json"
+    assert list(json.loads(refusal.body)) == shape
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("encoding", ["gzip", "br", "deflate, gzip", "zstd"])
+async def test_a_compressed_body_is_a_415(envoy: FakeEnvoy, encoding: str) -> None:
+    answers = await envoy.ask(request_headers(content_encoding=encoding), request_body(body()))
+
+    assert answers.last.immediate_response.status.code == 415
+    assert "uncompressed" in json.loads(answers.last.immediate_response.body)["error"]["message"]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("encoding", ["identity", "Identity", ""])
+async def test_a_body_that_is_not_compressed_is_read(envoy: FakeEnvoy, encoding: str) -> None:
+    answers = await envoy.ask(request_headers(content_encoding=encoding), request_body(body()))
+
+    assert answers.last.HasField("request_body")
+
+
+@pytest.mark.asyncio
+async def test_nothing_of_a_prompt_is_logged(envoy: FakeEnvoy, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+
+    await envoy.ask(request_headers(), request_body(body("my secret")))
+    await envoy.ask(request_headers(), request_body(body("my secret", model="my secret")))
+    await envoy.ask(request_headers(), request_body(b'{"model":"auto","messages":["my secret"]}'))
+
+    assert "secret" not in caplog.text

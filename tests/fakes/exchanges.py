@@ -1,0 +1,36 @@
+"""Exchanges for observers to see."""
+
+from dataclasses import replace
+from typing import Any
+
+from sidecar.routing.decision import Decision, decide_classified
+from sidecar.routing.exchange import Exchange
+from sidecar.routing.rejection import RejectedError
+from sidecar.routing.request import ChatRequest
+from tests.fakes.classifiers import classification
+from tests.fakes.policies import ladder
+from tests.fakes.requests import request
+
+TRACE_ID, PARENT_ID = 0x0AF7651916CD43DD8448EB211C80319C, 0xB7AD6B7169203331
+SAMPLED = {"traceparent": f"00-{TRACE_ID:032x}-{PARENT_ID:016x}-01", "tracestate": "vendor=1"}
+UNSAMPLED = {"traceparent": f"00-{TRACE_ID:032x}-{PARENT_ID:016x}-00"}
+STARTED = 1_700_000_000_000_000_000
+
+
+def exchange(
+    asked: ChatRequest | None = None, result: Decision | RejectedError | None = None, **more: Any
+) -> Exchange:
+    """A classified one, unless told otherwise."""
+    asked = asked or request()
+    whole = Exchange(
+        decision_id="d1",
+        endpoint=asked.endpoint,
+        trace_headers=SAMPLED,
+        started_unix_nanos=STARTED,
+        parse_seconds=0.001,
+        classify_seconds=0.02,
+        decide_seconds=0.003,
+        request=asked,
+        result=result or decide_classified(ladder(), asked, classification("math", confidence=0.8, difficulty=0.25)),
+    )
+    return replace(whole, **more)

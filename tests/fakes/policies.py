@@ -1,0 +1,61 @@
+"""Policies to decide by, without a file."""
+
+from collections.abc import Iterable
+
+from sidecar.config.compile import DEFAULT_DIFFICULTY, DEFAULT_INTENT_TIERS, DEFAULT_MIN_CONFIDENCE
+from sidecar.routing.api import Api, Endpoint
+from sidecar.routing.policy import Model, Policy, Price, build_climbs
+from sidecar.routing.tier import Tier
+
+
+def make_model(
+    name: str,
+    tier: Tier = Tier.SIMPLE,
+    *,
+    api: Api = Api.OPENAI,
+    endpoints: Iterable[Endpoint] = (),
+    context: int = 1_000_000,
+    id_: str = "",
+    cluster: str = "",
+) -> Model:
+    """A model with an id and a cluster that are not its name; it can be asked at all endpoints of its API."""
+    return Model(
+        name=name,
+        id=id_ or f"{name}-id",
+        cluster=cluster or f"{name}-cluster",
+        provider="acme",
+        endpoints=frozenset(endpoints or (endpoint for endpoint in Endpoint if endpoint.api is api)),
+        tier=tier,
+        context=context,
+        price=Price(1.0, 2.0),
+    )
+
+
+def make_policy(
+    models: Iterable[Model], fallbacks: Iterable[str], *, virtual_models: Iterable[str] = ("auto",)
+) -> Policy:
+    """A policy with the default thresholds. The first of `fallbacks` that knows an endpoint answers there."""
+    by_name = {model.name: model for model in models}
+    by_endpoint = {at: by_name[name] for name in reversed([*fallbacks]) for at in by_name[name].endpoints}
+    return Policy(
+        models=by_name,
+        virtual_models=frozenset(virtual_models),
+        fallbacks=by_endpoint,
+        intent_tiers=DEFAULT_INTENT_TIERS,
+        difficulty=DEFAULT_DIFFICULTY,
+        min_confidence=DEFAULT_MIN_CONFIDENCE,
+        climbs=build_climbs(by_name.values(), by_endpoint),
+        hash="feedc0de",
+    )
+
+
+def ladder() -> Policy:
+    """An OpenAI model for each tier, named after it, and two of Anthropic's; the fallbacks are complex and sonnet."""
+    return make_policy(
+        [
+            *(make_model(tier.label, tier) for tier in Tier),
+            make_model("haiku", Tier.SIMPLE, api=Api.ANTHROPIC),
+            make_model("sonnet", Tier.COMPLEX, api=Api.ANTHROPIC),
+        ],
+        ["complex", "sonnet"],
+    )

@@ -1,0 +1,83 @@
+"""`sidecar serve` as a process of its own."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+PATIENCE_SECONDS = 60
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def sidecar_command(*arguments: object) -> list[str]:
+    """The command line, for the Python that runs the tests."""
+    return [sys.executable, "-m", "sidecar", *map(str, arguments)]
+
+
+def get(url: str) -> tuple[int, str]:
+    """Status and text."""
+    try:
+        with urllib.request.urlopen(url, timeout=PATIENCE_SECONDS) as response:  # noqa: S310 - our own port
+            return response.status, response.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+class Serving:
+    """A server for one block; it is ready when the block starts."""
+
+    def __init__(
+        self, socket: object, http_port: int, *, policy: Path = EXAMPLES / "router.yaml", workers: int = 1
+    ) -> None:
+        arguments = ("serve", "--policy", policy, "--socket", socket, "--http", f"127.0.0.1:{http_port}")
+        self._workers = workers
+        self._process = subprocess.Popen(
+            sidecar_command(*arguments, "--workers", workers), stderr=subprocess.PIPE, text=True
+        )
+        self._watchdog = threading.Timer(PATIENCE_SECONDS, self._process.kill)
+        self.lines: list[str] = []
+
+    def __enter__(self) -> Self:
+        self._watchdog.start()
+        for _ in range(self._workers):
+            self.wait_for_line("ready at ")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._process.returncode is None:
+            self._process.terminate()
+            self._process.wait()
+        self._watchdog.cancel()
+        if self._process.stderr is not None:
+            self._process.stderr.close()
+
+    def wait_for_line(self, text: str) -> str:
+        """The next line of its log that has this in it."""
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            self.lines.append(line)
+            if text in line:
+                return line
+        raise AssertionError(f"ended without saying {text!r}:\n{''.join(self.lines)}")
+
+    def worker_pids(self) -> list[int]:
+        """Of its child processes."""
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
+        return [int(pid) for pid in children.read_text().split()]
+
+    def leave(self, number: signal.Signals) -> int:
+        """The exit code after that signal."""
+        os.kill(self._process.pid, number)
+        assert self._process.stderr is not None
+        self.lines += self._process.stderr.readlines()
+        return self._process.wait()

@@ -1,0 +1,171 @@
+"""A few threads, a short queue, and no waiting for either."""
+
+import asyncio
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from sidecar.inference.pool import ClassifierPool, available_processors
+from sidecar.routing.classification import Classification, ClassifierFailedError, ClassifierOverloadedError
+from tests.fakes.classifiers import classification
+
+PATIENCE_SECONDS = 20
+
+
+class GatedClassify:
+    """Blocks the thread that it runs on until the gate opens; `fail` is refused then."""
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+        self.prompts: list[str] = []
+        self._started = threading.Semaphore(0)
+
+    def __call__(self, prompt: str) -> Classification:
+        self.prompts.append(prompt)
+        self._started.release()
+        assert self.gate.wait(PATIENCE_SECONDS)
+        if prompt == "fail":
+            raise ClassifierFailedError
+        return classification()
+
+    async def wait_until_started(self) -> None:
+        """One more prompt is on a thread."""
+        assert await asyncio.to_thread(self._started.acquire, timeout=PATIENCE_SECONDS)
+
+
+async def _give_way() -> None:
+    """Let callbacks run that are due."""
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+@pytest.mark.asyncio
+async def test_beyond_threads_and_queue_a_prompt_is_refused_at_once() -> None:
+    classify = GatedClassify()
+    pool = ClassifierPool(classify, threads=1, queue=2)
+    waiting = [asyncio.create_task(pool.classify(prompt)) for prompt in "abc"]
+    await classify.wait_until_started()
+
+    with pytest.raises(ClassifierOverloadedError):
+        await pool.classify("d")
+
+    classify.gate.set()
+    assert await asyncio.gather(*waiting) == [classification()] * 3
+    assert classify.prompts == ["a", "b", "c"]
+    pool.close()
+
+
+@pytest.mark.asyncio
+async def test_prompts_run_side_by_side_on_as_many_threads() -> None:
+    classify = GatedClassify()
+    pool = ClassifierPool(classify, threads=3, queue=1)
+    waiting = [asyncio.create_task(pool.classify(prompt)) for prompt in "abc"]
+
+    for _ in waiting:
+        await classify.wait_until_started()
+
+    classify.gate.set()
+    await asyncio.gather(*waiting)
+    pool.close()
+
+
+@pytest.mark.asyncio
+async def test_a_prompt_that_is_cancelled_while_it_waits_never_runs_and_makes_room() -> None:
+    classify = GatedClassify()
+    pool = ClassifierPool(classify, threads=1, queue=1)
+    running, waiting = asyncio.create_task(pool.classify("runs")), asyncio.create_task(pool.classify("waits"))
+    await classify.wait_until_started()
+
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    await _give_way()
+    later = asyncio.create_task(pool.classify("later"))
+    await _give_way()
+
+    classify.gate.set()
+    await asyncio.gather(running, later)
+    assert classify.prompts == ["runs", "later"]
+    pool.close()
+
+
+@pytest.mark.asyncio
+async def test_a_prompt_that_is_cancelled_while_it_runs_holds_its_place_until_the_thread_is_free() -> None:
+    classify = GatedClassify()
+    pool = ClassifierPool(classify, threads=1, queue=0)
+    running = asyncio.create_task(pool.classify("late"))
+    await classify.wait_until_started()
+
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    await _give_way()
+    with pytest.raises(ClassifierOverloadedError):
+        await pool.classify("next")
+
+    classify.gate.set()
+    pool.close()  # the thread is done
+    await _give_way()
+    assert classify.prompts == ["late"]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("prompt", ["fine", "fail"])
+async def test_room_comes_back_after_every_answer(prompt: str) -> None:
+    classify = GatedClassify()
+    classify.gate.set()
+    pool = ClassifierPool(classify, threads=1, queue=0)
+
+    for _ in range(5):
+        (outcome,) = await asyncio.gather(pool.classify(prompt), return_exceptions=True)
+        assert not isinstance(outcome, ClassifierOverloadedError)
+        await _give_way()
+    assert len(classify.prompts) == 5
+    pool.close()
+
+
+@pytest.mark.asyncio
+async def test_an_error_is_raised_where_it_was_asked_for() -> None:
+    classify = GatedClassify()
+    classify.gate.set()
+    pool = ClassifierPool(classify, threads=1, queue=0)
+
+    with pytest.raises(ClassifierFailedError):
+        await pool.classify("fail")
+    pool.close()
+
+
+@pytest.mark.parametrize(
+    ("cpu_max", "granted"),
+    [
+        ("200000 100000\n", 2),
+        ("100000 100000\n", 1),
+        ("50000 100000\n", 1),
+        ("1000 100000\n", 1),
+        ("160000 100000\n", 2),
+        ("99900000 100000\n", 999),
+        ("max 100000\n", 999),
+        ("", 999),
+        ("what 1\n", 999),
+        (None, 999),
+    ],
+)
+def test_processors_are_those_of_the_affinity_mask_within_the_quota(
+    tmp_path: Path, cpu_max: str | None, granted: int
+) -> None:
+    file = tmp_path / "cpu.max"
+    if cpu_max is not None:
+        file.write_text(cpu_max)
+
+    assert available_processors(file) == min(granted, len(os.sched_getaffinity(0)))
+
+
+def test_a_pinned_process_has_one_processor(tmp_path: Path) -> None:
+    mask = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(mask)})
+        assert available_processors(tmp_path / "none") == 1
+    finally:
+        os.sched_setaffinity(0, mask)

@@ -1,0 +1,147 @@
+"""From a request, and what a classifier says of it, to a plan with its reason."""
+
+import pytest
+
+from sidecar.routing.api import Api
+from sidecar.routing.decision import Decision, decide_classified, decide_fallback, decide_without_classifier
+from sidecar.routing.reason import Reason
+from sidecar.routing.rejection import RejectedError
+from sidecar.routing.tier import Tier
+from tests.fakes.classifiers import classification
+from tests.fakes.policies import ladder, make_model, make_policy
+from tests.fakes.requests import request
+
+SIMPLE_UP = ["simple", "moderate", "complex", "reasoning"]
+MODERATE_UP = ["moderate", "complex", "reasoning"]
+COMPLEX_UP = ["complex", "reasoning"]
+REASONING_UP = ["reasoning", "complex"]  # closed by the fallback
+
+
+def names(decision: Decision) -> list[str]:
+    """The plan, for reading."""
+    return [model.name for model in decision.plan]
+
+
+@pytest.mark.parametrize(
+    ("intent", "confidence", "difficulty", "tier", "reason", "plan"),
+    [
+        # the intent's tier, then upward
+        ("chat", 0.9, 0.1, Tier.SIMPLE, Reason.INTENT, SIMPLE_UP),
+        ("translation", 0.9, 0.1, Tier.MODERATE, Reason.INTENT, MODERATE_UP),
+        ("code_generation", 0.9, 0.1, Tier.COMPLEX, Reason.INTENT, COMPLEX_UP),
+        ("math", 0.9, 0.1, Tier.REASONING, Reason.INTENT, REASONING_UP),
+        ("chat", 0.9, None, Tier.SIMPLE, Reason.INTENT, SIMPLE_UP),
+        # difficulty raises it from its threshold on
+        ("chat", 0.9, 0.499, Tier.SIMPLE, Reason.INTENT, SIMPLE_UP),
+        ("chat", 0.9, 0.5, Tier.MODERATE, Reason.DIFFICULTY, MODERATE_UP),
+        ("chat", 0.9, 0.749, Tier.MODERATE, Reason.DIFFICULTY, MODERATE_UP),
+        ("chat", 0.9, 0.75, Tier.COMPLEX, Reason.DIFFICULTY, COMPLEX_UP),
+        ("chat", 0.9, 0.9, Tier.REASONING, Reason.DIFFICULTY, REASONING_UP),
+        ("translation", 0.9, 0.5, Tier.MODERATE, Reason.INTENT, MODERATE_UP),
+        ("translation", 0.9, 1.0, Tier.REASONING, Reason.DIFFICULTY, REASONING_UP),
+        # and never lowers it
+        ("math", 0.9, 0.0, Tier.REASONING, Reason.INTENT, REASONING_UP),
+        ("code_generation", 0.9, 0.5, Tier.COMPLEX, Reason.INTENT, COMPLEX_UP),
+        # doubt raises it by one
+        ("chat", 0.5, 0.1, Tier.SIMPLE, Reason.INTENT, SIMPLE_UP),
+        ("chat", 0.499, 0.1, Tier.MODERATE, Reason.LOW_CONFIDENCE, MODERATE_UP),
+        ("chat", 0.0, None, Tier.MODERATE, Reason.LOW_CONFIDENCE, MODERATE_UP),
+        ("chat", 0.1, 0.5, Tier.COMPLEX, Reason.LOW_CONFIDENCE, COMPLEX_UP),
+        ("code_generation", 0.1, 0.1, Tier.REASONING, Reason.LOW_CONFIDENCE, REASONING_UP),
+        # where there is a tier above
+        ("math", 0.1, 0.1, Tier.REASONING, Reason.INTENT, REASONING_UP),
+        ("chat", 0.1, 0.95, Tier.REASONING, Reason.DIFFICULTY, REASONING_UP),
+    ],
+)
+def test_intent_difficulty_and_doubt_settle_the_tier(
+    intent: str, confidence: float, difficulty: float | None, tier: Tier, reason: Reason, plan: list[str]
+) -> None:
+    evidence = classification(intent, confidence=confidence, difficulty=difficulty)
+
+    decision = decide_classified(ladder(), request(), evidence)
+
+    assert (decision.tier, decision.reason, names(decision)) == (tier, reason, plan)
+    assert decision.model is decision.plan[0]
+    assert decision.classification is evidence
+    assert decision.policy_hash == ladder().hash
+
+
+@pytest.mark.parametrize(
+    ("api", "model", "tier", "plan"),
+    [
+        (Api.OPENAI, "simple", Tier.SIMPLE, SIMPLE_UP),
+        (Api.OPENAI, "complex", Tier.COMPLEX, COMPLEX_UP),
+        (Api.OPENAI, "reasoning", Tier.REASONING, REASONING_UP),
+        (Api.ANTHROPIC, "haiku", Tier.SIMPLE, ["haiku", "sonnet"]),
+        (Api.ANTHROPIC, "sonnet", Tier.COMPLEX, ["sonnet"]),
+    ],
+)
+def test_a_model_of_the_policy_is_pinned(api: Api, model: str, tier: Tier, plan: list[str]) -> None:
+    decision = decide_without_classifier(ladder(), request(model=model, api=api))
+
+    assert decision is not None
+    assert (decision.tier, decision.reason, names(decision)) == (tier, Reason.PINNED, plan)
+    assert decision.classification is None
+
+
+def test_a_pinned_model_comes_before_those_listed_before_it_in_its_tier() -> None:
+    policy = make_policy([make_model("a"), make_model("b"), make_model("c", Tier.COMPLEX)], ["c"])
+
+    decision = decide_without_classifier(policy, request(model="b"))
+
+    assert decision is not None
+    assert names(decision) == ["b", "a", "c"]
+
+
+@pytest.mark.parametrize(
+    ("api", "model", "known"),
+    [
+        (Api.OPENAI, "gpt-9", "auto, simple, moderate, complex, reasoning"),
+        (Api.OPENAI, "", "auto, simple, moderate, complex, reasoning"),
+        (Api.OPENAI, "Auto", "auto, simple, moderate, complex, reasoning"),
+        (Api.OPENAI, "simple ", "auto, simple, moderate, complex, reasoning"),
+        (Api.OPENAI, "simple-id", "auto, simple, moderate, complex, reasoning"),
+        (Api.OPENAI, "simple-cluster", "auto, simple, moderate, complex, reasoning"),
+        (Api.OPENAI, "haiku", "auto, simple, moderate, complex, reasoning"),
+        (Api.ANTHROPIC, "simple", "auto, haiku, sonnet"),
+    ],
+)
+def test_a_model_that_does_not_speak_this_api_is_unknown(api: Api, model: str, known: str) -> None:
+    with pytest.raises(RejectedError) as refused:
+        decide_without_classifier(ladder(), request(model=model, api=api))
+
+    assert (refused.value.reason, refused.value.status, refused.value.param) == (Reason.UNKNOWN_MODEL, 404, "model")
+    assert refused.value.message.endswith(f"it has {known}")
+
+
+@pytest.mark.parametrize("prompt", ["hi", " x ", "\ufffd", "0"])
+def test_a_virtual_model_needs_a_classification(prompt: str) -> None:
+    assert decide_without_classifier(ladder(), request(prompt)) is None
+
+
+@pytest.mark.parametrize("prompt", ["", " ", "\n\t\u00a0\u3000"])
+@pytest.mark.parametrize(("api", "plan"), [(Api.OPENAI, COMPLEX_UP), (Api.ANTHROPIC, ["sonnet"])])
+def test_nothing_to_classify_goes_to_the_fallback(prompt: str, api: Api, plan: list[str]) -> None:
+    decision = decide_without_classifier(ladder(), request(prompt, api=api))
+
+    assert decision is not None
+    assert (decision.tier, decision.reason, names(decision)) == (Tier.COMPLEX, Reason.NO_PROMPT, plan)
+
+
+@pytest.mark.parametrize(
+    "reason", [Reason.CLASSIFIER_TIMEOUT, Reason.CLASSIFIER_OVERLOADED, Reason.CLASSIFIER_FAILED]
+)
+@pytest.mark.parametrize(("api", "plan"), [(Api.OPENAI, COMPLEX_UP), (Api.ANTHROPIC, ["sonnet"])])
+def test_the_fallback_answers_with_its_own_tier_and_climb(reason: Reason, api: Api, plan: list[str]) -> None:
+    decision = decide_fallback(ladder(), request(api=api), reason)
+
+    assert (decision.tier, decision.reason, names(decision)) == (Tier.COMPLEX, reason, plan)
+
+
+@pytest.mark.parametrize("model", ["auto", "simple"])
+def test_the_same_request_gives_the_same_decision(model: str) -> None:
+    def decide() -> Decision:
+        policy, asked = ladder(), request(model=model)
+        return decide_without_classifier(policy, asked) or decide_classified(policy, asked, classification())
+
+    assert decide() == decide()

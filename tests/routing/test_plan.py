@@ -1,0 +1,172 @@
+"""Which models may answer, and in what order: context windows, APIs, endpoints, fallbacks."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sidecar.routing.api import Endpoint
+from sidecar.routing.classification import INTENTS
+from sidecar.routing.decision import Decision, decide_classified, decide_fallback, decide_without_classifier
+from sidecar.routing.plan import plan_from_model, plan_from_tier, plan_pinned
+from sidecar.routing.policy import Policy
+from sidecar.routing.reason import Reason
+from sidecar.routing.rejection import RejectedError
+from sidecar.routing.request import ChatRequest, parse_request
+from sidecar.routing.tier import Tier
+from tests.fakes.classifiers import classification
+from tests.fakes.policies import make_model, make_policy
+from tests.fakes.properties import examples
+from tests.fakes.requests import request
+
+WINDOWS = make_policy(
+    [
+        make_model("small", context=1_000),
+        make_model("medium", Tier.MODERATE, context=4_000),
+        make_model("narrow", Tier.COMPLEX, context=2_000),
+    ],
+    ["narrow"],
+)
+
+
+def of_size(input_tokens: int, max_output_tokens: int = 0) -> ChatRequest:
+    """A request of about so many tokens."""
+    return request("word" * input_tokens, max_tokens=max_output_tokens)
+
+
+@pytest.mark.parametrize(
+    ("tier", "input_tokens", "max_output_tokens", "plan"),
+    [
+        (Tier.SIMPLE, 1_000, 0, ["small", "medium", "narrow"]),
+        (Tier.SIMPLE, 1_001, 0, ["medium", "narrow"]),
+        (Tier.SIMPLE, 500, 500, ["small", "medium", "narrow"]),
+        (Tier.SIMPLE, 500, 501, ["medium", "narrow"]),
+        (Tier.SIMPLE, 2_001, 0, ["medium"]),
+        # of a tier where nothing is large enough: an answer from below beats none
+        (Tier.COMPLEX, 2_001, 0, ["medium"]),
+        (Tier.REASONING, 100, 0, ["narrow"]),
+        # the tokens are an estimate: what is up to twice too long may fit
+        (Tier.SIMPLE, 4_001, 0, ["medium", "narrow"]),
+        (Tier.SIMPLE, 8_000, 0, ["medium"]),
+    ],
+)
+def test_a_plan_has_only_models_whose_window_holds_the_request(
+    tier: Tier, input_tokens: int, max_output_tokens: int, plan: list[str]
+) -> None:
+    planned = plan_from_tier(WINDOWS, tier, of_size(input_tokens, max_output_tokens))
+
+    assert [model.name for model in planned] == plan
+
+
+@pytest.mark.parametrize(("input_tokens", "max_output_tokens"), [(8_002, 0), (1, 8_001), (1, 2**70), (1, 10**400)])
+def test_what_is_surely_too_long_is_refused_with_the_windows_there_are(
+    input_tokens: int, max_output_tokens: int
+) -> None:
+    with pytest.raises(RejectedError) as refused:
+        plan_from_tier(WINDOWS, Tier.SIMPLE, of_size(input_tokens, max_output_tokens))
+
+    assert (refused.value.reason, refused.value.status) == (Reason.NO_CANDIDATE, 400)
+    assert "small 1000, medium 4000, narrow 2000" in refused.value.message
+    assert len(refused.value.message) < 300
+
+
+def test_a_fallback_that_is_too_small_leaves_its_place_to_the_next() -> None:
+    plan = plan_from_model(WINDOWS, WINDOWS.models["small"], of_size(1_001))
+
+    assert [model.name for model in plan] == ["medium", "narrow"]
+
+
+def test_a_pinned_model_stays_even_if_it_looks_too_small() -> None:
+    plan = plan_pinned(WINDOWS, WINDOWS.models["small"], of_size(1_001))
+
+    assert [model.name for model in plan] == ["small", "medium", "narrow"]
+
+
+def test_within_a_tier_models_stand_as_listed_and_the_fallback_closes() -> None:
+    models = [make_model("b", Tier.MODERATE), make_model("z"), make_model("a", Tier.MODERATE), make_model("f")]
+    policy = make_policy(models, ["f"])
+
+    assert [model.name for model in plan_from_tier(policy, Tier.MODERATE, request())] == ["b", "a", "f"]
+    assert [model.name for model in plan_from_tier(policy, Tier.SIMPLE, request())] == ["z", "f", "b", "a"]
+
+
+def test_a_tier_without_models_is_answered_by_the_next_above() -> None:
+    policy = make_policy([make_model("low"), make_model("high", Tier.REASONING)], ["low"])
+
+    assert [model.name for model in plan_from_tier(policy, Tier.MODERATE, request())] == ["high", "low"]
+
+
+@pytest.mark.parametrize("endpoint", [Endpoint.MESSAGES, Endpoint.RESPONSES])
+def test_an_endpoint_that_no_model_knows_is_a_404(endpoint: Endpoint) -> None:
+    policy = make_policy([make_model("a", endpoints=[Endpoint.CHAT_COMPLETIONS])], ["a"])
+    asked = parse_request(endpoint, b'{"model":"auto","messages":[{"role":"user","content":"hi"}],"input":"hi"}')
+
+    for tier in Tier:
+        with pytest.raises(RejectedError, match=f"no model .* /v1/{endpoint}") as refused:
+            plan_from_tier(policy, tier, asked)
+        assert (refused.value.reason, refused.value.status) == (Reason.NO_CANDIDATE, 404)
+    with pytest.raises(RejectedError, match=f"no model .* /v1/{endpoint}"):
+        decide_fallback(policy, asked, Reason.CLASSIFIER_TIMEOUT)
+
+
+_OPENAI = [endpoint for endpoint in Endpoint if endpoint is not Endpoint.MESSAGES]
+
+
+@st.composite
+def policies(draw: st.DrawFn) -> Policy:
+    """Any policy that a file could hold."""
+    models = [
+        make_model(
+            f"model-{index}",
+            draw(st.sampled_from(Tier)),
+            endpoints=draw(st.just({Endpoint.MESSAGES}) | st.sets(st.sampled_from(_OPENAI), min_size=1)),
+            context=draw(st.sampled_from([10, 1_000, 1_000_000])),
+        )
+        for index in range(draw(st.integers(1, 7)))
+    ]
+    fallbacks = draw(st.lists(st.sampled_from([model.name for model in models]), min_size=1, unique=True))
+    return make_policy(models, fallbacks)
+
+
+@st.composite
+def decisions(draw: st.DrawFn) -> tuple[Policy, ChatRequest, Decision | RejectedError]:
+    """A policy, a request, and what is decided in whichever way."""
+    policy = draw(policies())
+    model = draw(st.sampled_from(["auto", "auto", *policy.models]))
+    text = "word" * draw(st.sampled_from([1, 5, 500, 5_000]))
+    body = (
+        f'{{"model":"{model}","messages":[{{"role":"user","content":"{text}"}}],"prompt":"{text}","input":"{text}"}}'
+    )
+    asked = parse_request(draw(st.sampled_from(Endpoint)), body.encode())
+    evidence = classification(
+        draw(st.sampled_from(INTENTS)),
+        confidence=draw(st.floats(0, 1)),
+        difficulty=draw(st.none() | st.floats(0, 1)),
+    )
+    try:
+        decision = decide_without_classifier(policy, asked)
+        if decision is None and draw(st.booleans()):
+            decision = decide_fallback(policy, asked, Reason.CLASSIFIER_TIMEOUT)
+        return policy, asked, decision or decide_classified(policy, asked, evidence)
+    except RejectedError as error:
+        return policy, asked, error
+
+
+@given(decisions())
+@examples(300)
+def test_whatever_the_policy_a_plan_is_models_that_can_be_asked_each_once(
+    decided: tuple[Policy, ChatRequest, Decision | RejectedError],
+) -> None:
+    policy, asked, result = decided
+    able = [model for model in policy.models.values() if asked.endpoint in model.endpoints]
+    fitting = [model for model in able if model.context >= asked.input_tokens]
+
+    if isinstance(result, RejectedError):
+        pinned_elsewhere = asked.model != "auto" and policy.models[asked.model] not in able
+        assert pinned_elsewhere or not fitting
+        return
+    assert result.plan
+    assert len(set(result.plan)) == len(result.plan)
+    for model in result.plan:
+        assert asked.endpoint in model.endpoints
+        assert model in fitting or not fitting or model.name == asked.model
+        assert {endpoint.api for endpoint in model.endpoints} == {asked.endpoint.api}

@@ -1,0 +1,174 @@
+"""The command line, as processes: serving, leaving, and what is said when it cannot start."""
+
+import os
+import signal
+import socket as sockets
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.envoy import envoy_at, request_body, request_headers, router_metadata
+from tests.fakes.ports import free_port
+from tests.fakes.requests import body
+from tests.fakes.serving import EXAMPLES, Serving, get, sidecar_command
+
+POLICY = EXAMPLES / "minimal.yaml"
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Short enough for sockets."""
+    with tempfile.TemporaryDirectory(prefix="llm-") as folder:
+        yield Path(folder)
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """The command, to its end."""
+    return subprocess.run(sidecar_command(*arguments), timeout=20, check=False, capture_output=True, text=True)
+
+
+def names_in(folder: Path) -> set[str]:
+    """Of all that is in it."""
+    return {path.name for path in folder.iterdir()}
+
+
+async def decide(socket: Path) -> dict[str, object]:
+    """What a server there says of a greeting."""
+    async with envoy_at(str(socket)) as envoy:
+        answers = await envoy.ask(request_headers(), request_body(body("hi there, thanks a lot!")))
+    return router_metadata(answers.last)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_server_decides_until_it_is_told_to_leave(folder: Path, number: signal.Signals) -> None:
+    bystander = folder / "sidecar.sock.txt"
+    bystander.write_text("not ours")
+    port = free_port()
+
+    with Serving(folder / "sidecar.sock", port) as serving:
+        assert get(f"http://127.0.0.1:{port}/readyz") == (200, "ready\n")
+        assert get(f"http://127.0.0.1:{port}/healthz") == (200, "ok\n")
+        decided = await decide(folder / "sidecar.sock")
+        assert decided["reason"] in ("intent", "classifier_timeout")  # the machine that runs the tests may be busy
+        assert f'reason="{decided["reason"]}"' in get(f"http://127.0.0.1:{port}/metrics")[1]
+
+        assert serving.leave(number) == 0
+
+    assert not any("Traceback" in line for line in serving.lines)
+    assert names_in(folder) == {bystander.name}
+
+
+@pytest.mark.asyncio
+async def test_workers_serve_side_by_side_and_one_that_is_killed_comes_back(folder: Path) -> None:
+    port = free_port(count=2)
+    each = [folder / "sidecar.sock", folder / "sidecar-1.sock"]
+
+    with Serving(folder / "sidecar.sock", port, workers=2) as serving:
+        assert names_in(folder) == {socket.name for socket in each}
+        for index, socket in enumerate(each):
+            assert (await decide(socket))["policy"]
+            assert get(f"http://127.0.0.1:{port + index}/readyz")[0] == 200
+        before = serving.worker_pids()
+
+        os.kill(before[1], signal.SIGKILL)
+        serving.wait_for_line("ended with -9")
+        assert (await decide(each[0]))["policy"]
+        serving.wait_for_line("ready at ")
+
+        assert (await decide(each[1]))["policy"]
+        assert serving.worker_pids()[0] == before[0]
+        assert serving.leave(signal.SIGTERM) == 0
+
+    assert names_in(folder) == set()
+    assert not set(map(str, before)) & names_in(Path("/proc"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "the following arguments are required: --policy"),
+        (["--policy", POLICY, "--workers", "0"], "expected a whole number from 1, got '0'"),
+        (["--policy", POLICY, "--http", "9902"], "expected HOST:PORT, got '9902'"),
+        (["--policy", POLICY, "--http", "127.0.0.1:99999"], "expected a port from 1 to 65535, got '99999'"),
+        (["--policy", POLICY, "--socket", "127.0.0.1:99999"], "expected a port from 1 to 65535, got '99999'"),
+        (["--policy", POLICY, "--socket", "sidecar.sock"], "'sidecar.sock'"),
+        (["--policy", POLICY, "--socket", "sidecar.sock", "--workers", "2"], "'sidecar.sock'"),
+        (["--policy", POLICY, "--log-level", "loud"], "invalid choice: 'loud'"),
+    ],
+)
+def test_a_command_line_that_cannot_be_used_is_a_2_with_usage(arguments: list[object], told: str) -> None:
+    done = run("serve", *arguments)
+
+    assert done.returncode == 2
+    assert done.stderr.startswith("usage: sidecar serve ")
+    assert told in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+def _policy(folder: Path, more: str) -> Path:
+    file = folder / "policy.yaml"
+    file.write_text(POLICY.read_text() + more)
+    return file
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ("fallbak: gpt-4o\n", ": fallbak: unknown key (did you mean fallback?)"),
+        ("classifier: {model: ./missing}\n", "missing: no such folder"),
+    ],
+)
+def test_a_policy_that_cannot_be_used_is_a_2_and_one_line(folder: Path, more: str, told: str, workers: int) -> None:
+    socket = folder / "sidecar.sock"
+    arguments = ["--socket", socket, "--http", f"127.0.0.1:{free_port(workers)}", "--workers", workers]
+
+    done = run("serve", "--policy", _policy(folder, more), *arguments)
+
+    assert done.returncode == 2
+    lines = [line for line in done.stderr.splitlines() if line.startswith("sidecar: ")]
+    assert 1 <= len(lines) <= workers
+    assert all(told in line for line in lines)
+    assert "Traceback" not in done.stderr
+    assert not socket.exists()
+
+
+def test_a_place_that_cannot_be_listened_at_is_a_2_and_one_line(folder: Path) -> None:
+    with sockets.create_server(("127.0.0.1", 0)) as taken:
+        in_use = f"127.0.0.1:{taken.getsockname()[1]}"
+        file = folder / "diary"
+        file.write_text("dear diary")
+        free = f"127.0.0.1:{free_port()}"
+        for socket, http, told in (
+            (folder / "sidecar.sock", in_use, in_use.partition(":")[2]),
+            (in_use, free, f"cannot listen on {in_use}"),
+            (folder / "none" / "sidecar.sock", free, "none/sidecar.sock: no such folder"),
+            (file, free, f"cannot listen on {file}: it exists, and is not a socket"),
+        ):
+            done = run("serve", "--policy", POLICY, "--socket", socket, "--http", http)
+            assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+            assert told in done.stderr.splitlines()[-1]
+    assert file.read_text() == "dear diary"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--help"], ["serve", "demo"]),
+        (["serve", "--help"], ["--policy", "--socket", "--http", "--workers", "--log-level"]),
+        (["--version"], ["."]),
+    ],
+)
+def test_help_is_printed(arguments: list[str], said: list[str]) -> None:
+    done = run(*arguments)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert all(word in done.stdout for word in said)
+
+
+def test_no_command_is_a_2() -> None:
+    assert run().returncode == 2

@@ -1,0 +1,143 @@
+"""Several processes under one parent: what dies comes back, and all leave together."""
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from sidecar.workers import worker_address
+
+PATIENCE_SECONDS = 30
+
+PRELUDE = """
+import os, signal, sys, time
+from pathlib import Path
+from sidecar.workers import run_workers
+
+note = Path(sys.argv[1])
+
+def work(index):
+    with note.open("a") as file:
+        file.write(f"{index}\\n")
+    return do(index)
+
+def times_started(index):
+    return note.read_text().split().count(str(index))
+
+def stay():
+    signal.pause()  # until SIGTERM, which ends a process
+
+def stop_parent():
+    os.kill(os.getppid(), signal.SIGTERM)
+"""
+
+
+def run(do: str, count: int, note: Path) -> tuple[int, list[str]]:
+    """The exit code of a parent whose workers `do(index)`, and the indices of all that were started."""
+    script = PRELUDE + textwrap.dedent(do) + f"\nsys.exit(run_workers({count}, work))\n"
+    process = subprocess.run(
+        [sys.executable, "-c", script, str(note)],
+        timeout=PATIENCE_SECONDS,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert "Traceback" not in process.stderr
+    return process.returncode, sorted(note.read_text().split())
+
+
+@pytest.mark.parametrize(
+    ("address", "index", "expected"),
+    [
+        ("/run/llm/sidecar.sock", 0, "/run/llm/sidecar.sock"),
+        ("/run/llm/sidecar.sock", 1, "/run/llm/sidecar-1.sock"),
+        ("/run/llm/sidecar.sock", 12, "/run/llm/sidecar-12.sock"),
+        ("/run/llm.d/sidecar", 2, "/run/llm.d/sidecar-2"),
+        ("./sidecar.sock", 1, "sidecar-1.sock"),
+        ("127.0.0.1:50051", 0, "127.0.0.1:50051"),
+        ("127.0.0.1:50051", 3, "127.0.0.1:50054"),
+        ("[::1]:50051", 1, "[::1]:50052"),
+    ],
+)
+def test_every_worker_has_an_address_of_its_own(address: str, index: int, expected: str) -> None:
+    assert worker_address(address, index).removeprefix("./") == expected
+
+
+def test_sigterm_to_the_parent_ends_all(tmp_path: Path) -> None:
+    do = """
+    def do(index):
+        if index == 2:
+            stop_parent()
+        stay()
+    """
+
+    code, _ = run(do, 3, tmp_path / "note")
+
+    assert code == 0
+
+
+def test_a_worker_that_dies_comes_back_and_no_other(tmp_path: Path) -> None:
+    do = """
+    def do(index):
+        if index == 1 and times_started(1) == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if index == 1:
+            stop_parent()
+        stay()
+    """
+
+    assert run(do, 2, tmp_path / "note") == (0, ["0", "1", "1"])
+
+
+def test_a_worker_that_cannot_start_ends_all_with_its_code(tmp_path: Path) -> None:
+    do = """
+    def do(index):
+        if index == 1:
+            return 2
+        stay()
+    """
+
+    code, _ = run(do, 2, tmp_path / "note")
+
+    assert code == 2
+
+
+def test_a_worker_that_fails_while_it_leaves_is_told(tmp_path: Path) -> None:
+    do = """
+    def do(index):
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(7))
+        stop_parent()
+        stay()
+    """
+
+    assert run(do, 1, tmp_path / "note") == (7, ["0"])
+
+
+def test_workers_do_not_outlive_a_parent_that_is_killed(tmp_path: Path) -> None:
+    script = PRELUDE + textwrap.dedent("""
+        def do(index):
+            stay()
+
+        run_workers(2, work)
+    """)
+    with subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "note")], stdout=subprocess.PIPE) as parent:
+        parent.kill()
+        # The pipe closes when the last process that holds it has ended.
+        _, _ = parent.communicate(timeout=PATIENCE_SECONDS)
+
+
+@pytest.mark.parametrize("attempt", range(10))
+def test_sigterm_while_workers_are_being_started_reaches_those_too(tmp_path: Path, attempt: int) -> None:
+    do = f"""
+    def do(index):
+        if index == 0:
+            time.sleep({attempt} / 1000)
+            stop_parent()
+        stay()
+    """
+
+    code, _ = run(do, 12, tmp_path / "note")
+
+    assert code == 0
