@@ -5,25 +5,6 @@ from typing import Protocol
 
 from sidecar.routing.reason import Reason
 
-# The intents of the shipped classifier. A policy may name others, for a model that was trained on them.
-INTENTS = (
-    "chat",
-    "factual_qa",
-    "classification",
-    "extraction",
-    "translation",
-    "summarization",
-    "rewriting",
-    "writing",
-    "explanation",
-    "code_generation",
-    "code_debugging",
-    "expert_qa",
-    "planning",
-    "math",
-    "logical_reasoning",
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Classification:

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sidecar.config.compile import DEFAULT_INTENT_TIERS
 from sidecar.inference.onnx_classifier import SHIPPED_MODEL, ModelFolderError, OnnxClassifier
-from sidecar.routing.classification import INTENTS, ClassifierFailedError
+from sidecar.routing.classification import ClassifierFailedError
 from tests.fakes.model_folders import make_model_folder, write_card
 
 PROMPTS = [
@@ -29,7 +30,7 @@ def shipped() -> OnnxClassifier:
 
 
 def test_the_shipped_model_knows_the_intents_of_the_taxonomy(shipped: OnnxClassifier) -> None:
-    assert set(shipped.intents) == set(INTENTS)
+    assert set(shipped.intents) == set(DEFAULT_INTENT_TIERS)
     assert shipped.version
 
 
@@ -45,8 +46,8 @@ def test_the_obvious_is_seen(shipped: OnnxClassifier, prompt: str, intent: str) 
 def test_every_prompt_has_a_classification(shipped: OnnxClassifier, prompt: str) -> None:
     classification = shipped.classify(prompt)
 
-    assert classification.intent in INTENTS
-    assert 1 / len(INTENTS) <= classification.confidence <= 1
+    assert classification.intent in DEFAULT_INTENT_TIERS
+    assert 1 / len(DEFAULT_INTENT_TIERS) <= classification.confidence <= 1
     assert classification.difficulty is not None and 0 <= classification.difficulty <= 1
     assert classification.truncated == (len(prompt) > 1_000)
     assert not classification.cached

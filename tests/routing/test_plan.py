@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sidecar.config.compile import DEFAULT_INTENT_TIERS
 from sidecar.routing.api import Endpoint
-from sidecar.routing.classification import INTENTS
 from sidecar.routing.decision import Decision, decide_classified, decide_fallback, decide_without_classifier
 from sidecar.routing.plan import plan_from_model, plan_from_tier, plan_pinned
 from sidecar.routing.policy import Policy
@@ -138,7 +138,7 @@ def decisions(draw: st.DrawFn) -> tuple[Policy, ChatRequest, Decision | Rejected
     )
     asked = parse_request(draw(st.sampled_from(Endpoint)), body.encode())
     evidence = classification(
-        draw(st.sampled_from(INTENTS)),
+        draw(st.sampled_from(list(DEFAULT_INTENT_TIERS))),
         confidence=draw(st.floats(0, 1)),
         difficulty=draw(st.none() | st.floats(0, 1)),
     )

