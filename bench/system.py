@@ -1,0 +1,91 @@
+"""What is measured: the stand-in providers, the sidecar, and the real Envoy twice, with the sidecar and without.
+
+All on loopback, started from the shipped files by the parts of `sidecar demo`; gone when the block ends.
+"""
+
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+
+from bench.envoys import EnvoyPlaces, envoy_child
+from sidecar.demo.child import Child
+from sidecar.demo.guide import GREETING, chat_request
+from sidecar.demo.places import make_run_folder, sidecar_sockets
+from sidecar.demo.providers import ProviderProcess
+from sidecar.demo.readiness import wait_for_decision, wait_until_ready
+from sidecar.demo.shipped import shipped_file
+
+START_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """Where its parts are reached, and which processes they are."""
+
+    plain_url: str
+    routed_url: str
+    """Through the Envoy that asks the sidecar."""
+    providers_pid: int
+    sidecar_pid: int
+    plain_envoy_pid: int
+    routed_envoy_pid: int
+
+
+@asynccontextmanager
+async def running_system() -> AsyncIterator[System]:
+    """Ready when the block begins. Raises NotReadyError."""
+    # Recording what arrives is for tests.
+    with make_run_folder() as name, ProviderProcess(["--record", "0"]) as providers:
+        folder = Path(name)
+        http_port, otlp_port, *ports = free_ports(6)
+        sidecar = sidecar_child(folder, http_port)
+        socket_path = sidecar_sockets(folder, 1)[0]
+        plain = EnvoyPlaces(folder / "plain", ports[0], ports[1], socket_path, otlp_port)
+        routed = EnvoyPlaces(folder / "routed", ports[2], ports[3], socket_path, otlp_port)
+        plain_envoy = envoy_child(plain, providers, with_sidecar=False)
+        routed_envoy = envoy_child(routed, providers, with_sidecar=True)
+        try:
+            async with aiohttp.ClientSession() as session:
+                for child, url in (
+                    (sidecar, readyz(http_port)),
+                    (plain_envoy, plain.ready_url),
+                    (routed_envoy, routed.ready_url),
+                ):
+                    await child.start()
+                    await wait_until_ready(session, url, child, START_SECONDS)
+                await wait_for_decision(session, routed.url, chat_request(GREETING), START_SECONDS)
+            yield System(plain.url, routed.url, providers.pid, sidecar.pid, plain_envoy.pid, routed_envoy.pid)
+        finally:
+            for child in (plain_envoy, routed_envoy, sidecar):
+                await child.stop()
+
+
+def sidecar_child(folder: Path, http_port: int) -> Child:
+    """`sidecar serve` with the shipped policy and a socket in that folder, not yet started."""
+    command = [sys.executable, "-m", "sidecar", "serve", "--policy", str(shipped_file("examples", "router.yaml"))]
+    command += ["--socket", str(sidecar_sockets(folder, 1)[0]), "--http", f"127.0.0.1:{http_port}"]
+    log = folder / "sidecar.log"
+    # Whatever the environment says of traces: without a collector their export would be measured, too.
+    return Child("sidecar", command, log=log, out=log, environment={"OTEL_SDK_DISABLED": "true"})
+
+
+def readyz(http_port: int) -> str:
+    """Where the sidecar says that it is ready."""
+    return f"http://127.0.0.1:{http_port}/readyz"
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports on loopback that nobody listens at."""
+    probes = [socket.socket() for _ in range(count)]
+    try:
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+    finally:
+        for probe in probes:
+            probe.close()
