@@ -9,15 +9,16 @@ so nothing of the response ever passes through here.
 """
 
 import logging
+import secrets
 import time
-import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import grpc
 
 from sidecar.extproc import replies
-from sidecar.extproc.ext_proc_pb2 import HttpBody, HttpHeaders, ProcessingMode, ProcessingRequest
+from sidecar.extproc.ext_proc_pb2 import HeaderValue, HttpBody, HttpHeaders, ProcessingMode, ProcessingRequest
 from sidecar.routing.api import Endpoint, find_endpoint
 from sidecar.routing.decision import Decision
 from sidecar.routing.exchange import Exchange, ExchangeObserver
@@ -30,6 +31,19 @@ _log = logging.getLogger(__name__)
 _EOF = grpc.aio.EOF  # type: ignore[attr-defined]  # the published stubs lack it
 
 _TRACE_HEADERS = ("traceparent", "tracestate")
+
+
+_NEEDED_HEADERS = (":method", ":path", "content-encoding")
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """What matters of the request headers."""
+
+    endpoint: Endpoint | None
+    encoding: str
+    is_all: bool
+    """No body follows."""
 
 
 class Stream(Protocol):
@@ -54,12 +68,12 @@ class Processor:
         first = await stream.read()
         if first is _EOF:
             return
-        endpoint = _find_endpoint(first.request_headers) if first.HasField("request_headers") else None
-        if endpoint is None:
+        head = _read_head(first.request_headers) if first.HasField("request_headers") else None
+        if head is None or head.endpoint is None:
             await stream.write(_pass(first))
             return
-        if first.request_headers.end_of_stream:
-            await self._answer(stream, endpoint, first.request_headers, b"")
+        if head.is_all:
+            await self._answer(stream, head.endpoint, head.encoding, b"")
             return
         await stream.write(replies.AWAIT_BODY)
         second = await stream.read()
@@ -68,10 +82,10 @@ class Processor:
         if not second.HasField("request_body") or not _is_whole(first, second.request_body):
             await stream.write(_pass(second))
             return
-        await self._answer(stream, endpoint, first.request_headers, second.request_body.body)
+        await self._answer(stream, head.endpoint, head.encoding, second.request_body.body)
 
-    async def _answer(self, stream: Stream, endpoint: Endpoint, headers: HttpHeaders, body: bytes) -> None:
-        decision_id = uuid.uuid4().hex
+    async def _answer(self, stream: Stream, endpoint: Endpoint, encoding: str, body: bytes) -> None:
+        decision_id = secrets.token_hex(16)
         started_unix_nanos = time.time_ns()
         started = time.perf_counter()
         request: ChatRequest | None = None
@@ -79,7 +93,8 @@ class Processor:
         result: Decision | RejectedError
         parsed = started
         try:
-            _refuse_encoded(headers)
+            if encoding not in ("", "identity"):
+                raise invalid_request("content-encoding: send the body uncompressed", status=415)
             request = parse_request(endpoint, body)
             parsed = time.perf_counter()
             routed = await self._router.route(request)
@@ -115,22 +130,14 @@ def _pass(message: ProcessingRequest) -> bytes:
     return replies.continue_unchanged(phase)
 
 
-def _find_endpoint(headers: HttpHeaders) -> Endpoint | None:
-    method = path = b""
-    for header in headers.headers.headers:
-        if header.key == ":path":
-            path = header.raw_value or header.value.encode()
-        elif header.key == ":method":
-            method = header.raw_value or header.value.encode()
-    return find_endpoint(method.decode("latin-1"), path.decode("latin-1"))
+def _read_head(headers: HttpHeaders) -> _Head:
+    found = {header.key: header for header in headers.headers.headers if header.key in _NEEDED_HEADERS}
+    method, path, encoding = (_value_of(found.get(name)) for name in _NEEDED_HEADERS)
+    return _Head(find_endpoint(method, path), encoding.lower(), headers.end_of_stream)
 
 
-def _refuse_encoded(headers: HttpHeaders) -> None:
-    for header in headers.headers.headers:
-        if header.key == "content-encoding":
-            encoding = (header.raw_value or header.value.encode()).decode("latin-1").lower()
-            if encoding not in ("", "identity"):
-                raise invalid_request("content-encoding: send the body uncompressed", status=415)
+def _value_of(header: HeaderValue | None) -> str:
+    return (header.raw_value or header.value.encode()).decode("latin-1") if header is not None else ""
 
 
 def _is_whole(first: ProcessingRequest, body: HttpBody) -> bool:

@@ -222,7 +222,9 @@ async def test_draining_says_so_and_finishes_a_stream_under_way(socket: Path) ->
         await server.serve(processor(classifier))
         under_way = asyncio.create_task(envoy.ask(request_headers(), request_body(body())))
         await classifier.asked.wait()
-        left = asyncio.create_task(envoy.wait_for_health("NOT_SERVING"))
+        watching = asyncio.Event()
+        left = asyncio.create_task(envoy.wait_for_health("NOT_SERVING", watching))
+        await watching.wait()
 
         draining = asyncio.create_task(server.drain())
         await left

@@ -110,16 +110,16 @@ class FakeEnvoy:
         reply = await self._health.Check(health_pb2.HealthCheckRequest(service=service), wait_for_ready=True)
         return _status_name(reply)
 
-    async def wait_for_health(self, status: str) -> None:
-        """Returns when the server says so."""
-        watching = self._health.Watch(health_pb2.HealthCheckRequest(service=names.SERVICE))
+    async def wait_for_health(self, status: str, watching: asyncio.Event | None = None) -> None:
+        """Returns when the server says so; sets `watching` with its first word."""
+        watch = self._health.Watch(health_pb2.HealthCheckRequest(service=names.SERVICE))
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                async for reply in watching:
-                    if _status_name(reply) == status:
-                        return
+                while _status_name(await watch.read()) != status:
+                    if watching is not None:
+                        watching.set()
         finally:
-            watching.cancel()
+            watch.cancel()
 
 
 def _status_name(reply: health_pb2.HealthCheckResponse) -> str:

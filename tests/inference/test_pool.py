@@ -1,4 +1,4 @@
-"""A few threads, a short queue, and no waiting for either."""
+"""A few threads, a short queue, and no waiting in vain for either."""
 
 import asyncio
 import os
@@ -44,7 +44,7 @@ async def _give_way() -> None:
 @pytest.mark.asyncio
 async def test_beyond_threads_and_queue_a_prompt_is_refused_at_once() -> None:
     classify = GatedClassify()
-    pool = ClassifierPool(classify, threads=1, queue=2)
+    pool = ClassifierPool(classify, threads=1, queue=2, deadline_seconds=60)
     waiting = [asyncio.create_task(pool.classify(prompt)) for prompt in "abc"]
     await classify.wait_until_started()
 
@@ -60,7 +60,7 @@ async def test_beyond_threads_and_queue_a_prompt_is_refused_at_once() -> None:
 @pytest.mark.asyncio
 async def test_prompts_run_side_by_side_on_as_many_threads() -> None:
     classify = GatedClassify()
-    pool = ClassifierPool(classify, threads=3, queue=1)
+    pool = ClassifierPool(classify, threads=3, queue=1, deadline_seconds=60)
     waiting = [asyncio.create_task(pool.classify(prompt)) for prompt in "abc"]
 
     for _ in waiting:
@@ -74,7 +74,7 @@ async def test_prompts_run_side_by_side_on_as_many_threads() -> None:
 @pytest.mark.asyncio
 async def test_a_prompt_that_is_cancelled_while_it_waits_never_runs_and_makes_room() -> None:
     classify = GatedClassify()
-    pool = ClassifierPool(classify, threads=1, queue=1)
+    pool = ClassifierPool(classify, threads=1, queue=1, deadline_seconds=60)
     running, waiting = asyncio.create_task(pool.classify("runs")), asyncio.create_task(pool.classify("waits"))
     await classify.wait_until_started()
 
@@ -94,7 +94,7 @@ async def test_a_prompt_that_is_cancelled_while_it_waits_never_runs_and_makes_ro
 @pytest.mark.asyncio
 async def test_a_prompt_that_is_cancelled_while_it_runs_holds_its_place_until_the_thread_is_free() -> None:
     classify = GatedClassify()
-    pool = ClassifierPool(classify, threads=1, queue=0)
+    pool = ClassifierPool(classify, threads=1, queue=0, deadline_seconds=60)
     running = asyncio.create_task(pool.classify("late"))
     await classify.wait_until_started()
 
@@ -116,7 +116,7 @@ async def test_a_prompt_that_is_cancelled_while_it_runs_holds_its_place_until_th
 async def test_room_comes_back_after_every_answer(prompt: str) -> None:
     classify = GatedClassify()
     classify.gate.set()
-    pool = ClassifierPool(classify, threads=1, queue=0)
+    pool = ClassifierPool(classify, threads=1, queue=0, deadline_seconds=60)
 
     for _ in range(5):
         (outcome,) = await asyncio.gather(pool.classify(prompt), return_exceptions=True)
@@ -130,7 +130,7 @@ async def test_room_comes_back_after_every_answer(prompt: str) -> None:
 async def test_an_error_is_raised_where_it_was_asked_for() -> None:
     classify = GatedClassify()
     classify.gate.set()
-    pool = ClassifierPool(classify, threads=1, queue=0)
+    pool = ClassifierPool(classify, threads=1, queue=0, deadline_seconds=60)
 
     with pytest.raises(ClassifierFailedError):
         await pool.classify("fail")
@@ -169,3 +169,24 @@ def test_a_pinned_process_has_one_processor(tmp_path: Path) -> None:
         assert available_processors(tmp_path / "none") == 1
     finally:
         os.sched_setaffinity(0, mask)
+
+
+@pytest.mark.asyncio
+async def test_a_prompt_that_would_be_late_is_refused_at_once_but_never_while_a_thread_is_free() -> None:
+    classify = GatedClassify()
+    pool = ClassifierPool(classify, threads=1, queue=64, deadline_seconds=1e-6)
+    first = asyncio.create_task(pool.classify("teaches how long one takes"))
+    await classify.wait_until_started()
+    classify.gate.set()
+    await first
+
+    classify.gate.clear()
+    await _give_way()
+    running = asyncio.create_task(pool.classify("has the thread to itself"))
+    await classify.wait_until_started()
+    with pytest.raises(ClassifierOverloadedError):
+        await pool.classify("would wait longer than the deadline")
+
+    classify.gate.set()
+    assert await running == classification()
+    pool.close()
