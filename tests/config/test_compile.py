@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.config.compile import DEFAULT_DIFFICULTY, DEFAULT_INTENT_TIERS, ClassifierConfig, Config, load_config
+from sidecar.config.compile import (
+    DEFAULT_DIFFICULTY,
+    DEFAULT_INTENT_TIERS,
+    DEFAULT_MIN_CONFIDENCE,
+    ClassifierConfig,
+    Config,
+    load_config,
+)
 from sidecar.config.document import ConfigError
 from sidecar.routing.api import Api, Endpoint
 from sidecar.routing.policy import DifficultyThresholds, Model, Price
@@ -63,7 +70,7 @@ def test_what_is_left_out_has_a_default(tmp_path: Path) -> None:
     )
     assert config.policy.intent_tiers == DEFAULT_INTENT_TIERS
     assert config.policy.difficulty == DEFAULT_DIFFICULTY
-    assert config.policy.min_confidence == 0.5
+    assert config.policy.min_confidence == DEFAULT_MIN_CONFIDENCE
     assert config.classifier == ClassifierConfig(
         model_folder=None, deadline_seconds=0.04, threads=None, queue=64, cache_entries=4096
     )

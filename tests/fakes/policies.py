@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from sidecar.config.compile import DEFAULT_DIFFICULTY, DEFAULT_INTENT_TIERS, DEFAULT_MIN_CONFIDENCE
+from sidecar.config.compile import DEFAULT_INTENT_TIERS
 from sidecar.routing.api import Api, Endpoint
-from sidecar.routing.policy import Model, Policy, Price, build_climbs
+from sidecar.routing.policy import DifficultyThresholds, Model, Policy, Price, build_climbs
 from sidecar.routing.tier import Tier
 
 
@@ -42,8 +42,8 @@ def make_policy(
         virtual_models=frozenset(virtual_models),
         fallbacks=by_endpoint,
         intent_tiers=DEFAULT_INTENT_TIERS,
-        difficulty=DEFAULT_DIFFICULTY,
-        min_confidence=DEFAULT_MIN_CONFIDENCE,
+        difficulty=DifficultyThresholds(moderate=0.5, complex=0.75, reasoning=0.9),
+        min_confidence=0.5,
         climbs=build_climbs(by_name.values(), by_endpoint),
         hash="feedc0de",
     )
