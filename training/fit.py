@@ -120,7 +120,7 @@ def fit_temperature(network: Classifier, prompts: list[Prompt], tokenizer: Promp
 
 
 def _loss(network: Classifier, base_rates: nn.Embedding, batch: list[Example], settings: Settings) -> Tensor:
-    intent_logits, difficulty_logits = network(*collate([e.ids for e in batch]))
+    intent_logits, difficulty_logits, _ = network(*collate([e.ids for e in batch]))
     intent_loss = functional.cross_entropy(
         intent_logits.float(),
         torch.tensor([e.intent for e in batch]),

@@ -112,7 +112,10 @@ class Encoder(nn.Module):
 
 
 class Classifier(nn.Module):
-    """Intent logits (batch, 15) and one difficulty logit (batch) for each prompt."""
+    """Intent logits (batch, 15), one difficulty logit (batch) and an embedding (batch, width) for each prompt.
+
+    The embedding has length 1, so that a product of two is their cosine.
+    """
 
     def __init__(self, shape: Shape, encoder: Encoder) -> None:
         super().__init__()
@@ -125,12 +128,14 @@ class Classifier(nn.Module):
         # Fitted after training on prompts from unseen authors, then part of the exported graph.
         self.register_buffer("temperature", torch.ones(()))
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         states = self.encoder(input_ids, attention_mask)
         mask = attention_mask.unsqueeze(-1).to(states.dtype)
         count = mask.sum(dim=1)
-        pooled = self.dropout((states * mask).sum(dim=1) / count)
+        mean = (states * mask).sum(dim=1) / count
+        pooled = self.dropout(mean)
         # 128 tokens, the longest text in use, become 1.
         length = torch.log2(count) / 7.0
         hidden = torch.tanh(self.difficulty_hidden(torch.cat([pooled, length], dim=1)))
-        return self.intent_head(pooled) / self.temperature, self.difficulty_head(hidden).squeeze(-1)
+        difficulty = self.difficulty_head(hidden).squeeze(-1)
+        return self.intent_head(pooled) / self.temperature, difficulty, functional.normalize(mean)

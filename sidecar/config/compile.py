@@ -116,6 +116,7 @@ def _compile_model(name: str, written: WrittenModel, providers: Mapping[str, Wri
         tier=written.tier,
         context=written.context,
         price=written.price,
+        unsupported=written.unsupported,
     )
 
 
@@ -179,7 +180,7 @@ def _compile_classifier(written: WrittenClassifier, file: Path) -> ClassifierCon
 def _with_hash(policy: Policy) -> Policy:
     """Over what the policy means, not how it is written; the order of models is part of what it means."""
     meaning = {
-        "models": [asdict(model) | {"endpoints": sorted(model.endpoints)} for model in policy.models.values()],
+        "models": [_as_written(model) for model in policy.models.values()],
         "virtual_models": sorted(policy.virtual_models),
         "fallbacks": {at: model.name for at, model in sorted(policy.fallbacks.items())},
         "intents": {intent: tier.label for intent, tier in sorted(policy.intent_tiers.items())},
@@ -188,3 +189,8 @@ def _with_hash(policy: Policy) -> Policy:
     }
     digest = hashlib.sha256(msgspec.json.encode(meaning)).hexdigest()[:16]
     return replace(policy, hash=digest)
+
+
+def _as_written(model: Model) -> dict[str, object]:
+    """Sets in an order of their own: theirs differs from process to process."""
+    return asdict(model) | {"endpoints": sorted(model.endpoints), "unsupported": sorted(model.unsupported)}

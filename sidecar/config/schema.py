@@ -35,6 +35,7 @@ class WrittenModel:
     tier: Tier
     price: Price
     context: int
+    unsupported: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +89,11 @@ def _read_endpoints(value: Value, of_api: list[Endpoint]) -> list[Endpoint]:
 
 
 def read_model(name: str, value: Value) -> WrittenModel:
-    """`{provider, tier, price, context, id?, cluster?}`."""
-    members = value.members().only("provider", "tier", "price", "context", "id", "cluster")
+    """`{provider, tier, price, context, id?, cluster?, unsupported?}`."""
+    members = value.members().only("provider", "tier", "price", "context", "id", "cluster", "unsupported")
     id_ = members.get("id")
     cluster = members.get("cluster")
+    unsupported = members.get("unsupported")
     return WrittenModel(
         at=value,
         provider=members.need("provider"),
@@ -100,6 +102,7 @@ def read_model(name: str, value: Value) -> WrittenModel:
         tier=read_tier(members.need("tier")),
         price=_read_price(members.need("price")),
         context=members.need("context").integer(1, 100_000_000),
+        unsupported=frozenset(name.text() for name in unsupported.texts()) if unsupported else frozenset(),
     )
 
 

@@ -27,9 +27,8 @@ def plan_from_model(policy: Policy, model: Model, request: ChatRequest) -> Plan:
 
 
 def plan_pinned(policy: Policy, model: Model, request: ChatRequest) -> Plan:
-    """As `plan_from_model`, but the model stays if it looks too small: it was asked for, the size is an estimate."""
-    tokens = request.input_tokens + request.max_output_tokens
-    return (model, *_fitting(_stand_ins(policy, model, request), tokens))
+    """As `plan_from_model`, but the model itself stays whatever we think of it: it was asked for."""
+    return (model, *_fitting(_stand_ins(policy, model, request), _tokens(request), request))
 
 
 def _stand_ins(policy: Policy, model: Model, request: ChatRequest) -> Plan:
@@ -37,33 +36,41 @@ def _stand_ins(policy: Policy, model: Model, request: ChatRequest) -> Plan:
 
 
 def _keep_fitting(plan: Plan, policy: Policy, request: ChatRequest) -> Plan:
-    """Only the models whose context window holds the input and the output asked for.
+    """Only the models that can take the request.
 
-    If none of the plan does, any model that does, whatever its tier; if none at all, those that may if the estimate
-    is too high.
+    If none of the plan can, any model that can, whatever its tier; if none at all, those that can if the estimate of
+    its tokens is too high.
     """
     everything = policy.climbs[request.endpoint, Tier.SIMPLE]
-    tokens = request.input_tokens + request.max_output_tokens
-    return (
-        _fitting(plan, tokens)
-        or _fitting(everything, tokens)
-        or _fitting(plan, tokens // _ESTIMATE_ERROR)
-        or _fitting(everything, tokens // _ESTIMATE_ERROR)
-        or _refuse(everything, request, tokens)
+    for tokens in (_tokens(request), _tokens(request) // _ESTIMATE_ERROR):
+        for models in (plan, everything):
+            fitting = _fitting(models, tokens, request)
+            if fitting:
+                return fitting
+    raise _refuse(everything, request)
+
+
+def _fitting(models: Plan, tokens: int, request: ChatRequest) -> Plan:
+    """Those whose context window holds so many tokens, and whose provider takes all that the request sets."""
+    return tuple(
+        model for model in models if model.context >= tokens and model.unsupported.isdisjoint(request.parameters)
     )
 
 
-def _fitting(models: Plan, tokens: int) -> Plan:
-    return tuple(model for model in models if model.context >= tokens)
+def _tokens(request: ChatRequest) -> int:
+    """What a context window has to hold: the input and the output asked for."""
+    return request.input_tokens + request.max_output_tokens
 
 
-def _refuse(everything: Plan, request: ChatRequest, tokens: int) -> Plan:
+def _refuse(everything: Plan, request: ChatRequest) -> RejectedError:
     if not everything:
         message = f"no model of this gateway can be asked at /v1/{request.endpoint}"
-        raise RejectedError(Reason.NO_CANDIDATE, message, status=404)
-    windows = ", ".join(f"{model.name} {model.context}" for model in everything)
-    raise RejectedError(
-        Reason.NO_CANDIDATE,
-        f"about {tokens} tokens of input and requested output fit into no model's context window ({windows})",
-        param="messages",
-    )
+        return RejectedError(Reason.NO_CANDIDATE, message, status=404)
+    excluded = "; ".join(f"{model.name} {_why_not(model, request)}" for model in everything)
+    message = f"no model can take this request of about {_tokens(request)} tokens, output included: {excluded}"
+    return RejectedError(Reason.NO_CANDIDATE, message)
+
+
+def _why_not(model: Model, request: ChatRequest) -> str:
+    refused = sorted(model.unsupported & request.parameters)
+    return f"does not support {', '.join(refused)}" if refused else f"holds {model.context}"

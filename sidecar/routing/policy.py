@@ -34,6 +34,8 @@ class Model:
     context: int
     """Tokens of input and output together."""
     price: Price
+    unsupported: frozenset[str] = frozenset()
+    """Parameters of a request that its provider refuses for it."""
 
 
 @dataclass(frozen=True, slots=True)

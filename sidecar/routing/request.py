@@ -33,6 +33,8 @@ class ChatRequest:
     """An estimate over all text in the conversation and the tools offered."""
     max_output_tokens: int
     """The limit that the request itself sets; 0 if it sets none."""
+    parameters: frozenset[str]
+    """The names of all that the request sets, `temperature` for one."""
     tools: bool
     images: bool
     stream: bool
@@ -107,6 +109,7 @@ def parse_request(endpoint: Endpoint, body: bytes) -> ChatRequest:
         user_turns=sum(turn.by_user and bool(turn.text.strip()) for turn in conversation.turns),
         input_tokens=_estimate_tokens(conversation, tools),
         max_output_tokens=_read_max_output_tokens(members),
+        parameters=frozenset(members),
         tools=tools is not None and b"{" in bytes(tools.value),  # null and [] offer none
         images=conversation.images,
         stream="stream" in members and bytes(members["stream"].value) == b"true",

@@ -38,7 +38,7 @@ providers:
   claude: {url: https://api.example.org/v1, api: anthropic, endpoints: messages}
 models:
   small: {provider: acme, id: small-2, cluster: acme-s, tier: simple, price: {input: 0.1, output: 0}, context: 1000}
-  large: {provider: claude, tier: reasoning, price: {input: 1_0, output: 1.0e+2}, context: 2_000}
+  large: {provider: claude, tier: reasoning, price: {input: 1_0, output: 1.0e+2}, context: 2_000, unsupported: top_k}
 virtual_models: {auto: {}, cheap/auto: {}}
 fallback: [small, large]
 intents: {chat: moderate, refund: complex}
@@ -85,6 +85,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     assert small.endpoints == {Endpoint.CHAT_COMPLETIONS, Endpoint.RESPONSES}
     assert (large.id, large.tier, large.price, large.context) == ("large", Tier.REASONING, Price(10.0, 100.0), 2000)
     assert large.endpoints == {Endpoint.MESSAGES}
+    assert (small.unsupported, large.unsupported) == (frozenset(), {"top_k"})
     assert policy.virtual_models == {"auto", "cheap/auto"}
     assert policy.fallbacks == {
         Endpoint.CHAT_COMPLETIONS: small,

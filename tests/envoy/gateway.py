@@ -118,7 +118,10 @@ class Gateway:
         self, prompt: str = "hi there, thanks a lot!", *, model: str = "auto", path: str = "/v1/chat/completions"
     ) -> httpx.Response:
         """One small request."""
-        return self.post({"model": model, "max_tokens": 100, "messages": [{"role": "user", "content": prompt}]}, path)
+        body: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": prompt}]}
+        if path == "/v1/messages":
+            body["max_tokens"] = 100  # Anthropic's API demands it
+        return self.post(body, path)
 
     def post(
         self, body: Mapping[str, Any] | bytes, path: str = "/v1/chat/completions", **more: Any

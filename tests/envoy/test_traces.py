@@ -83,7 +83,7 @@ def attributes_of(span: Span) -> dict[str, Any]:
 
 def test_the_decision_span_sits_in_the_clients_trace_under_envoys_call(traced: Gateway, receiver: Receiver) -> None:
     trace_id = "0af7651916cd43dd8448eb211c80319c"
-    body = {"model": "auto", "max_tokens": 77, "messages": [{"role": "user", "content": REASONING}]}
+    body = {"model": "auto", "max_completion_tokens": 77, "messages": [{"role": "user", "content": REASONING}]}
     answer = traced.post(body, headers={"traceparent": f"00-{trace_id}-b7ad6b7169203331-01"})
     call = "async envoy.service.ext_proc.v3.ExternalProcessor.Process egress"
     spans = receiver.wait_for(bytes.fromhex(trace_id), {"ingress", call, "llm.router.decide"})

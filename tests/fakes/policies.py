@@ -17,6 +17,7 @@ def make_model(
     context: int = 1_000_000,
     id_: str = "",
     cluster: str = "",
+    unsupported: Iterable[str] = (),
 ) -> Model:
     """A model with an id and a cluster that are not its name; it can be asked at all endpoints of its API."""
     return Model(
@@ -28,6 +29,7 @@ def make_model(
         tier=tier,
         context=context,
         price=Price(1.0, 2.0),
+        unsupported=frozenset(unsupported),
     )
 
 

@@ -65,7 +65,7 @@ def test_what_is_surely_too_long_is_refused_with_the_windows_there_are(
         plan_from_tier(WINDOWS, Tier.SIMPLE, of_size(input_tokens, max_output_tokens))
 
     assert (refused.value.reason, refused.value.status) == (Reason.NO_CANDIDATE, 400)
-    assert "small 1000, medium 4000, narrow 2000" in refused.value.message
+    assert "small holds 1000; medium holds 4000; narrow holds 2000" in refused.value.message
     assert len(refused.value.message) < 300
 
 
@@ -79,6 +79,23 @@ def test_a_pinned_model_stays_even_if_it_looks_too_small() -> None:
     plan = plan_pinned(WINDOWS, WINDOWS.models["small"], of_size(1_001))
 
     assert [model.name for model in plan] == ["small", "medium", "narrow"]
+
+
+def test_a_model_is_passed_over_if_its_provider_refuses_a_parameter_of_the_request() -> None:
+    models = [make_model("thinker", Tier.REASONING, unsupported=["temperature"]), make_model("plain", Tier.COMPLEX)]
+    policy = make_policy(models, ["plain"])
+    asked, warm = request(), request(temperature=0.7)
+
+    assert [model.name for model in plan_from_tier(policy, Tier.REASONING, asked)] == ["thinker", "plain"]
+    assert [model.name for model in plan_from_tier(policy, Tier.REASONING, warm)] == ["plain"]
+    assert plan_pinned(policy, policy.models["thinker"], warm)[0].name == "thinker"
+
+
+def test_when_every_model_refuses_the_client_is_told_which_and_why() -> None:
+    policy = make_policy([make_model("a", unsupported=["temperature"]), make_model("b", context=1)], ["a"])
+
+    with pytest.raises(RejectedError, match=r"a does not support temperature; b holds 1"):
+        plan_from_tier(policy, Tier.SIMPLE, request("word " * 100, temperature=0.7))
 
 
 def test_within_a_tier_models_stand_as_listed_and_the_fallback_closes() -> None:
