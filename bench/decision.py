@@ -140,7 +140,7 @@ async def _run_round(decider: _Decider, prompts: Sequence[str]) -> _Round:
 
 
 def _summarise(classifier: OnnxClassifier, example: str, rounds: Sequence[_Round]) -> DecisionRow:
-    tokens = classifier._tokenizer.encode(example)
+    tokens = classifier.tokenizer.encode(example)
     return DecisionRow(
         tokens=tokens.input_ids.shape[1],
         is_truncated=tokens.truncated,
@@ -158,5 +158,5 @@ def _summarise(classifier: OnnxClassifier, example: str, rounds: Sequence[_Round
 
 def _raw_parts(classifier: OnnxClassifier, prompt: str) -> tuple[Any, list[str], dict[str, NDArray[np.int64]]]:
     """Session, outputs and inputs, as the classifier itself would use them."""
-    tokens = classifier._tokenizer.encode(prompt)
-    return classifier._session, classifier._outputs, classifier._feed(tokens.input_ids)
+    tokens = classifier.tokenizer.encode(prompt)
+    return classifier.session, classifier.outputs, classifier.feed(tokens.input_ids)

@@ -15,9 +15,6 @@ _DEFAULT_SOCKET = "/run/llm/sidecar.sock"
 def main(arguments: list[str] | None = None) -> int:
     """Exit codes: 0 done, 1 something broke, 2 the command line, the policy or a port cannot be used."""
     options = _build_parser().parse_args(arguments)
-    logging.basicConfig(
-        level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
-    )
     return int(options.run(options))
 
 
@@ -29,15 +26,15 @@ def _build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_serve(commands)
     _add_demo(commands)
-    for command in commands.choices.values():
-        command.add_argument(
-            "--log-level", default="info", choices=("debug", "info", "warning", "error"), help="default: info"
-        )
     return parser
 
 
 def _add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    serve = commands.add_parser("serve", help="decide requests for Envoy", description="Decide requests for Envoy.")
+    serve = commands.add_parser(
+        "serve",
+        help="decide requests for Envoy",
+        description="Answer Envoy's ext_proc calls until SIGTERM, by a policy file and the classifier.",
+    )
     serve.add_argument("--policy", type=Path, required=True, metavar="FILE", help="the policy, a YAML file")
     serve.add_argument(
         "--socket",
@@ -60,26 +57,44 @@ def _add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="N",
         help="processes; further ones listen at PATH-1, PATH-2 … and at PORT+1, PORT+2 … (default: 1)",
     )
+    serve.add_argument(
+        "--log-level", default="info", choices=("debug", "info", "warning", "error"), help="(default: info)"
+    )
     serve.set_defaults(run=_run_serve)
 
 
 def _add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     demo = commands.add_parser(
-        "demo", help="try it: Envoy, the sidecar and providers of our own, on this machine", description="Try it."
+        "demo",
+        help="try it: Envoy, the sidecar and providers of our own, on this machine",
+        description="Run the real Envoy, the sidecar and stand-in providers on this machine, until Ctrl-C.",
     )
-    demo.add_argument("--envoy-port", type=_port, default=10000, help="where clients talk to Envoy (default: 10000)")
-    demo.add_argument("--admin-port", type=_port, default=9901, help="Envoy's admin interface (default: 9901)")
-    demo.add_argument("--http-port", type=_port, default=9902, help="the sidecar's own port (default: 9902)")
     demo.add_argument(
-        "--control-port", type=_port, default=9903, help="where the providers' faults are switched (default: 9903)"
+        "--envoy-port", type=_port, metavar="PORT", default=10000, help="where clients talk to Envoy (default: 10000)"
     )
-    demo.add_argument("--workers", type=_positive, default=1, help="sidecar processes (default: 1)")
+    demo.add_argument(
+        "--admin-port", type=_port, metavar="PORT", default=9901, help="Envoy's admin interface (default: 9901)"
+    )
+    demo.add_argument(
+        "--http-port", type=_port, metavar="PORT", default=9902, help="the sidecar's own port (default: 9902)"
+    )
+    demo.add_argument(
+        "--control-port",
+        type=_port,
+        metavar="PORT",
+        default=9910,
+        help="where the providers' faults are switched (default: 9910)",
+    )
+    demo.add_argument("--workers", type=_positive, default=1, metavar="N", help="sidecar processes (default: 1)")
     demo.add_argument("--basic", action="store_true", help="run envoy-basic.yaml: no failover between models")
     demo.add_argument("--otlp-endpoint", metavar="HOST:PORT", help="send traces of Envoy and sidecar there (gRPC)")
     demo.set_defaults(run=_run_demo)
 
 
 def _run_serve(options: argparse.Namespace) -> int:
+    logging.basicConfig(
+        level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
+    )
     if options.workers == 1:
         return _serve(options, 0)
     return run_workers(options.workers, lambda index: _serve(options, index))

@@ -22,6 +22,7 @@ from sidecar.inference.pool import ClassifierPool, available_processors
 from sidecar.routing.classification import Classifier
 from sidecar.routing.exchange import ExchangeObserver
 from sidecar.routing.router import Router
+from sidecar.telemetry.failures import FailureLog
 from sidecar.telemetry.metrics import DecisionCounter
 from sidecar.telemetry.tracing import DecisionTracer, TracingSettingsError, build_tracer_provider
 
@@ -120,7 +121,7 @@ class _Server:
             await asyncio.to_thread(self._tracing.shutdown)
 
     def _build_observers(self, classifier_version: str) -> list[ExchangeObserver]:
-        observers: list[ExchangeObserver] = [self._counter]
+        observers: list[ExchangeObserver] = [self._counter, FailureLog()]
         if self._tracing is not None:
             observers.append(DecisionTracer(self._tracing.get_tracer("sidecar"), classifier_version))
         return observers

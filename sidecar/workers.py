@@ -62,7 +62,9 @@ class _Supervisor:
             self._start(index)
         while self._workers:
             pid, status = os.wait()
-            self._follow_up(self._workers.pop(pid), os.waitstatus_to_exitcode(status))
+            ended = self._workers.pop(pid, None)
+            if ended is not None:  # as process 1 of a container we also get orphans that are not ours
+                self._follow_up(ended, os.waitstatus_to_exitcode(status))
         return self._exit_code
 
     def _start(self, index: int) -> None:
@@ -106,7 +108,6 @@ def _leave_with(parent: int) -> None:
     for number in _STOP_SIGNALS:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:
         os._exit(0)

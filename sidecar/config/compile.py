@@ -19,7 +19,7 @@ from sidecar.config.schema import (
     read_tier,
 )
 from sidecar.routing.api import Api, Endpoint
-from sidecar.routing.policy import DifficultyThresholds, Model, Policy, build_climbs
+from sidecar.routing.policy import DifficultyThresholds, Model, Policy, build_plans
 from sidecar.routing.tier import Tier
 
 # What each intent needs by default: see docs/taxonomy.md for their meanings.
@@ -87,7 +87,7 @@ def load_config(file: Path) -> Config:
         intent_tiers=_compile_intents(top.get("intents")),
         difficulty=_compile_difficulty(top.get("difficulty")),
         min_confidence=min_confidence.number(0, 1) if min_confidence else DEFAULT_MIN_CONFIDENCE,
-        climbs=build_climbs(models.values(), fallbacks),
+        plans=build_plans(models.values(), fallbacks),
         hash="",
     )
     written = read_classifier(classifier.members()) if classifier else WrittenClassifier()
@@ -131,11 +131,14 @@ def _compile_virtual_models(members: Members, models: Mapping[str, Model]) -> fr
 
 def _compile_fallbacks(value: Value, models: Mapping[str, Model]) -> dict[Endpoint, Model]:
     """For each endpoint the first of the list that can be asked there; every API that is spoken needs one."""
-    listed = []
+    listed: list[Model] = []
     for name in value.texts():
         if name.text() not in models:
             raise name.error(f"no model is named {name.text()!r}{suggest(name.text(), models)}")
-        listed.append(models[name.text()])
+        model = models[name.text()]
+        if listed and not model.endpoints - set[Endpoint]().union(*(earlier.endpoints for earlier in listed)):
+            raise name.error(f"never used: {', '.join(earlier.name for earlier in listed)} stand before it")
+        listed.append(model)
     for model in models.values():
         if not _apis(model) & set().union(*map(_apis, listed)):
             names = ", ".join([*(fallback.name for fallback in listed), model.name])

@@ -28,7 +28,6 @@ class WrittenProvider:
 class WrittenModel:
     """One entry of `models`; `provider` is still a name."""
 
-    at: Value
     provider: Value
     id: str
     cluster: str
@@ -95,7 +94,6 @@ def read_model(name: str, value: Value) -> WrittenModel:
     cluster = members.get("cluster")
     unsupported = members.get("unsupported")
     return WrittenModel(
-        at=value,
         provider=members.need("provider"),
         id=id_.text() if id_ else name,
         cluster=read_name(cluster.text(), cluster) if cluster else name,

@@ -32,7 +32,10 @@ class ConsoleServer:
     async def start(self) -> None:
         """Listen. Raises OSError if the port cannot be had."""
         await self._runner.setup()
-        await web.TCPSite(self._runner, self._host, self._port).start()
+        try:
+            await web.TCPSite(self._runner, self._host, self._port).start()
+        except OSError as error:
+            raise OSError(f"cannot listen on {self._host}:{self._port}: {error.strerror or error}") from error
 
     async def stop(self) -> None:
         """Close every connection."""

@@ -10,7 +10,7 @@ class DemoOptions:
     envoy_port: int = 10000
     admin_port: int = 9901
     http_port: int = 9902
-    control_port: int = 9903
+    control_port: int = 9910
     basic: bool = False
     workers: int = 1
     otlp_endpoint: str | None = None
@@ -18,10 +18,12 @@ class DemoOptions:
     @property
     def ports(self) -> dict[str, int]:
         """Every port that must be free, by the option that changes it."""
+        further = {f"--http-port (worker {index})": self.http_port + index for index in range(1, self.workers)}
         return {
             "--envoy-port": self.envoy_port,
             "--admin-port": self.admin_port,
             "--http-port": self.http_port,
+            **further,
             "--control-port": self.control_port,
         }
 

@@ -8,6 +8,16 @@ METADATA_NAMESPACE = "llm.router"
 PRIORITY_GROUPS = "priority_groups"
 """The key in it that Envoy's priority_group cluster specifier reads the plan from."""
 
+DECISION_ID = "decision_id"
+MODEL = "model"
+TIER = "tier"
+REASON = "reason"
+POLICY = "policy"
+INTENT = "intent"
+CONFIDENCE = "confidence"
+DIFFICULTY = "difficulty"
+"""The keys beside it, for Envoy's access log, trace tags and response headers."""
+
 CLUSTER_HEADER = "x-llm-cluster"
 """Request header with the cluster of the plan's first model, for `cluster_header` routes."""
 

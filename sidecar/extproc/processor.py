@@ -117,6 +117,7 @@ class Processor:
             decide_seconds=decided - parsed - classify_seconds,
             request=request,
             result=result,
+            failure=routed.failure if routed is not None else None,
         )
         for observer in self._observers:
             observer.observe(exchange)

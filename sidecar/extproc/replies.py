@@ -95,8 +95,8 @@ def reject(decision_id: str, api: Api, rejection: RejectedError) -> bytes:
         )
     )
     fields = reply.dynamic_metadata.fields[names.METADATA_NAMESPACE].struct_value.fields
-    fields["decision_id"].string_value = decision_id
-    fields["reason"].string_value = rejection.reason
+    fields[names.DECISION_ID].string_value = decision_id
+    fields[names.REASON].string_value = rejection.reason
     return reply.SerializeToString()
 
 
@@ -110,17 +110,17 @@ def _describe(reply: ProcessingResponse, decision_id: str, decision: Decision) -
     groups = fields[names.PRIORITY_GROUPS].list_value.values
     for model in decision.plan:
         groups.add().struct_value.fields["name"].string_value = model.cluster
-    fields["decision_id"].string_value = decision_id
-    fields["model"].string_value = decision.model.name
-    fields["tier"].string_value = decision.tier.label
-    fields["reason"].string_value = decision.reason
-    fields["policy"].string_value = decision.policy_hash
+    fields[names.DECISION_ID].string_value = decision_id
+    fields[names.MODEL].string_value = decision.model.name
+    fields[names.TIER].string_value = decision.tier.label
+    fields[names.REASON].string_value = decision.reason
+    fields[names.POLICY].string_value = decision.policy_hash
     classification = decision.classification
     if classification is not None:
-        fields["intent"].string_value = classification.intent
-        fields["confidence"].number_value = round(classification.confidence, 4)
+        fields[names.INTENT].string_value = classification.intent
+        fields[names.CONFIDENCE].number_value = round(classification.confidence, 4)
         if classification.difficulty is not None:
-            fields["difficulty"].number_value = round(classification.difficulty, 4)
+            fields[names.DIFFICULTY].number_value = round(classification.difficulty, 4)
 
 
 def _header(key: str, value: str) -> HeaderValueOption:
@@ -132,12 +132,11 @@ def _error_object(api: Api, rejection: RejectedError) -> dict[str, object]:
     kind = "not_found_error" if rejection.status == 404 else "invalid_request_error"
     if api is Api.ANTHROPIC:
         return {"type": "error", "error": {"type": kind, "message": rejection.message}}
-    code = "model_not_found" if rejection.status == 404 else None
     return {
         "error": {
             "message": rejection.message,
             "type": "invalid_request_error",
             "param": rejection.param,
-            "code": code,
+            "code": rejection.code,
         }
     }

@@ -44,13 +44,13 @@ class OnnxClassifier:
     """Classifies on the calling thread; any number of threads may share one."""
 
     def __init__(self, session: onnxruntime.InferenceSession, tokenizer: PromptTokenizer, card: _Card) -> None:
-        self._session = session
-        self._tokenizer = tokenizer
+        self.session = session
+        self.tokenizer = tokenizer
         self._inputs = {each.name for each in session.get_inputs()}
         outputs = [each.name for each in session.get_outputs()]
         self._has_difficulty = "difficulty_logit" in outputs
         intents = "intent_logits" if "intent_logits" in outputs else "logits"
-        self._outputs = [intents, "difficulty_logit"] if self._has_difficulty else [intents]
+        self.outputs = [intents, "difficulty_logit"] if self._has_difficulty else [intents]
         self.intents = card.intents
         self.version = card.version
         """Names the model in decisions and spans."""
@@ -73,9 +73,9 @@ class OnnxClassifier:
 
     def classify(self, prompt: str) -> Classification:
         """Raises ClassifierFailedError."""
-        tokens = self._tokenizer.encode(prompt)
+        tokens = self.tokenizer.encode(prompt)
         try:
-            logits, *difficulty = self._session.run(self._outputs, self._feed(tokens.input_ids))
+            logits, *difficulty = self.session.run(self.outputs, self.feed(tokens.input_ids))
         except Exception as error:  # ONNX Runtime raises its own native types; this is where they end
             raise ClassifierFailedError(str(error)) from error
         if not np.isfinite(logits).all():
@@ -89,7 +89,7 @@ class OnnxClassifier:
             truncated=tokens.truncated,
         )
 
-    def _feed(self, input_ids: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
+    def feed(self, input_ids: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
         """One unpadded row: a batch, or padding, would change the int8 graph's scales and so the answer."""
         feed = {"input_ids": input_ids}
         if "attention_mask" in self._inputs:
@@ -101,7 +101,7 @@ class OnnxClassifier:
     def _check(self, folder: Path) -> None:
         """Run it once: a graph with other inputs or another number of labels must not start to serve."""
         try:
-            logits = self._session.run(self._outputs, self._feed(np.array([[1, 2, 3]])))[0]
+            logits = self.session.run(self.outputs, self.feed(np.array([[1, 2, 3]])))[0]
         except Exception as error:
             raise ModelFolderError(f"{folder}: not a text classifier that can be used here: {error}") from error
         if logits.shape != (1, len(self.intents)):

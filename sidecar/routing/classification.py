@@ -31,7 +31,7 @@ class ClassifierFailedError(ClassifierUnavailableError):
 
 
 class ClassifierOverloadedError(ClassifierUnavailableError):
-    """Its queue is full."""
+    """More prompts wait than it could classify in time."""
 
     reason = Reason.CLASSIFIER_OVERLOADED
 

@@ -74,4 +74,5 @@ def _unknown_model(policy: Policy, request: ChatRequest) -> RejectedError:
         f"model: this gateway has no such model at /v1/{request.endpoint}; it has {known}",
         status=404,
         param="model",
+        code="model_not_found",
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from sidecar.routing.api import Endpoint
+from sidecar.routing.classification import ClassifierUnavailableError
 from sidecar.routing.decision import Decision
 from sidecar.routing.rejection import RejectedError
 from sidecar.routing.request import ChatRequest
@@ -26,6 +27,8 @@ class Exchange:
     request: ChatRequest | None
     """None if the body could not be read."""
     result: Decision | RejectedError
+    failure: ClassifierUnavailableError | None = None
+    """What the classifier had instead of an answer."""
 
 
 class ExchangeObserver(Protocol):

@@ -65,25 +65,26 @@ class Policy:
     intent_tiers: Mapping[str, Tier]
     difficulty: DifficultyThresholds
     min_confidence: float
-    climbs: Mapping[tuple[Endpoint, Tier], Plan]
-    """As `build_climbs` makes them."""
+    plans: Mapping[tuple[Endpoint, Tier], Plan]
+    """As `build_plans` makes them."""
     hash: str
     """Hexadecimal; the same policy has the same hash on every replica."""
 
 
-def build_climbs(models: Iterable[Model], fallbacks: Mapping[Endpoint, Model]) -> dict[tuple[Endpoint, Tier], Plan]:
-    """For each endpoint and tier, all models that may answer: the tier's as listed, the tiers above, the fallback.
+def build_plans(models: Iterable[Model], fallbacks: Mapping[Endpoint, Model]) -> dict[tuple[Endpoint, Tier], Plan]:
+    """For each endpoint and tier, all models in the order in which they may answer.
 
-    Worked out once, so that a request costs no sorting however many models there are.
+    The tier's as listed, the tiers above, the fallback, and last the tiers below, nearest first: a weak answer beats
+    none. Worked out once, so that a request costs no sorting however many models there are.
     """
     upward = sorted(models, key=lambda model: model.tier)  # stable: within a tier the listed order stays
-    return {
-        (endpoint, tier): _climb(upward, endpoint, tier, fallbacks.get(endpoint))
-        for endpoint in Endpoint
-        for tier in Tier
-    }
-
-
-def _climb(upward: Iterable[Model], endpoint: Endpoint, tier: Tier, fallback: Model | None) -> Plan:
-    climb = [model for model in upward if endpoint in model.endpoints and model.tier >= tier]
-    return tuple(climb) if fallback is None or fallback in climb else (*climb, fallback)
+    downward = sorted(upward, key=lambda model: -model.tier)
+    plans = {}
+    for endpoint in Endpoint:
+        fallback = [fallbacks[endpoint]] if endpoint in fallbacks else []
+        for tier in Tier:
+            above = [model for model in upward if model.tier >= tier]
+            below = [model for model in downward if model.tier < tier]
+            order = (model for model in (*above, *fallback, *below) if endpoint in model.endpoints)
+            plans[endpoint, tier] = tuple({model.name: model for model in order}.values())
+    return plans

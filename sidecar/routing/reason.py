@@ -16,11 +16,11 @@ class Reason(StrEnum):
     """The request names a model of the policy."""
 
     NO_PROMPT = "no_prompt"
-    """There was no text to classify: the fallback answers."""
+    """There was no text to classify, or more structure than would be read: the fallback answers."""
     CLASSIFIER_TIMEOUT = "classifier_timeout"
     """The classifier missed its deadline: the fallback answers."""
     CLASSIFIER_OVERLOADED = "classifier_overloaded"
-    """The classifier's queue was full: the fallback answers."""
+    """More prompts waited than could be classified in time: the fallback answers."""
     CLASSIFIER_FAILED = "classifier_failed"
     """The classifier raised an error: the fallback answers."""
 

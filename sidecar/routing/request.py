@@ -1,17 +1,30 @@
 """A chat request: what the router needs to know of a body in any of the APIs it understands."""
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from sidecar.routing.api import Endpoint
-from sidecar.routing.body import Member, parse_members, replace_lone_surrogates
+from sidecar.routing.body import Member, parse_members
 from sidecar.routing.rejection import RejectedError, invalid_request
 
 # About four bytes of UTF-8 make a token of the usual byte-pair vocabularies, in English as in Chinese.
 BYTES_PER_TOKEN = 4
+
+# Where the text is that a context window has to hold.
+_TEXT_MEMBERS = ("messages", "system", "prompt", "input", "instructions", "tools")
+
+# An image or a file within that text; it is counted otherwise, or not at all. Linear: a run is looked at once.
+_BASE64 = re.compile(rb'"(?:data:[^",]{0,100},)?[A-Za-z0-9+/=\\_-]{512,}"')
+
+_BASE64_MARKS = (b"base64", b'"input_audio"', b'"image_generation_call"')
+
+# Reading more objects, lists and strings in lists one by one would stop every other request for a second.
+_MOST_OBJECTS = 200_000
+_STRUCTURE = (b"{", b"[", b'","', b'", "')
 
 # No model has a window of so many tokens, and span attributes have 64 bits.
 _MOST_TOKENS = 2**31 - 1
@@ -30,11 +43,11 @@ class ChatRequest:
     """The text of the last user turn that has any; empty if none has."""
     user_turns: int
     input_tokens: int
-    """An estimate over all text in the conversation and the tools offered."""
+    """An estimate, from the size of the conversation and the tools as they are written; images and files left out."""
     max_output_tokens: int
     """The limit that the request itself sets; 0 if it sets none."""
     parameters: frozenset[str]
-    """The names of all that the request sets, `temperature` for one."""
+    """The names of all that the request sets to something, `temperature` for one."""
     tools: bool
     images: bool
     stream: bool
@@ -45,8 +58,6 @@ class _Part(msgspec.Struct):
 
     type: str = ""
     text: str | None = None
-    content: Any = None
-    """What a tool answered, in an Anthropic tool_result: it counts as input, but nobody asked it."""
 
 
 class _Message(msgspec.Struct):
@@ -59,7 +70,6 @@ class _Item(msgspec.Struct):
 
     role: str = ""
     content: str | list[str | _Part] | None = None
-    output: Any = None
 
 
 _Content = str | list[str | _Part] | None
@@ -68,20 +78,13 @@ _MODEL = msgspec.json.Decoder(str)
 _MESSAGES = msgspec.json.Decoder(list[_Message])
 _INPUT = msgspec.json.Decoder(str | list[_Item] | None)
 _PROMPT = msgspec.json.Decoder(str | list[str | int | list[int]] | None)
-_SYSTEM = msgspec.json.Decoder(_Content)
 _ANY = msgspec.json.Decoder()
 
 
 @dataclass(frozen=True, slots=True)
-class _Turn:
-    by_user: bool
-    text: str
-    tool_output: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class _Conversation:
-    turns: Sequence[_Turn]
+    user_turns: Sequence[str]
+    """Their texts; a turn without any (an image, what a tool gave back) is none."""
     images: bool = False
 
 
@@ -99,17 +102,18 @@ def parse_request(endpoint: Endpoint, body: bytes) -> ChatRequest:
         members[member.name] = member
     if model is None:
         raise invalid_request("model: missing", param="model")
-    conversation = _CONVERSATIONS[endpoint](members)
+    # Beyond that the conversation stays unread: to the policy it is a request without a prompt.
+    conversation = _CONVERSATIONS[endpoint](members) if _is_readable(body) else _Conversation([])
     tools = members.get("tools")
     return ChatRequest(
         endpoint=endpoint,
         model=_decode(_MODEL, model),
         model_member=model,
-        prompt=next((turn.text for turn in reversed(conversation.turns) if turn.by_user and turn.text.strip()), ""),
-        user_turns=sum(turn.by_user and bool(turn.text.strip()) for turn in conversation.turns),
-        input_tokens=_estimate_tokens(conversation, tools),
+        prompt=conversation.user_turns[-1] if conversation.user_turns else "",
+        user_turns=len(conversation.user_turns),
+        input_tokens=_estimate_tokens(members),
         max_output_tokens=_read_max_output_tokens(members),
-        parameters=frozenset(members),
+        parameters=frozenset(name for name, member in members.items() if bytes(member.value) != b"null"),
         tools=tools is not None and b"{" in bytes(tools.value),  # null and [] offer none
         images=conversation.images,
         stream="stream" in members and bytes(members["stream"].value) == b"true",
@@ -135,36 +139,27 @@ def _read_messages(members: dict[str, Member]) -> _Conversation:
     messages: list[_Message] = _decode(_MESSAGES, members["messages"])
     if not messages:
         raise invalid_request("messages: must not be empty", param="messages")
-    turns = [
-        _Turn(message.role == "user", _join(message.content), _tool_output(message.content)) for message in messages
-    ]
-    if "system" in members:  # Anthropic's stands beside the messages
-        turns.insert(0, _Turn(False, _join(_decode(_SYSTEM, members["system"]))))
-    return _Conversation(turns, any(_has_image(message.content) for message in messages))
+    return _Conversation(_user_turns(messages), any(_has_image(message.content) for message in messages))
 
 
 def _read_prompt(members: dict[str, Member]) -> _Conversation:
     if "prompt" not in members:
         return _Conversation([])
     prompt = _decode(_PROMPT, members["prompt"])
-    if isinstance(prompt, str):
-        return _Conversation([_Turn(True, prompt)])
-    return _Conversation([_Turn(True, text) for text in prompt or () if isinstance(text, str)])
+    texts = [prompt] if isinstance(prompt, str) else prompt or ()
+    return _Conversation([text for text in texts if isinstance(text, str) and text.strip()])
 
 
 def _read_input(members: dict[str, Member]) -> _Conversation:
-    turns = []
-    images = False
-    if "instructions" in members:
-        instructions = _decode(_ANY, members["instructions"])
-        turns.append(_Turn(False, _text_in(instructions)))
     items = _decode(_INPUT, members["input"]) if "input" in members else None
     if isinstance(items, str):
-        turns.append(_Turn(True, items))
-    else:
-        turns += [_Turn(item.role == "user", _join(item.content), _text_in(item.output)) for item in items or ()]
-        images = any(_has_image(item.content) for item in items or ())
-    return _Conversation(turns, images)
+        items = [_Item("user", items)]
+    return _Conversation(_user_turns(items or ()), any(_has_image(item.content) for item in items or ()))
+
+
+def _user_turns(messages: Sequence[_Message | _Item]) -> list[str]:
+    texts = (_join(message.content) for message in messages if message.role == "user")
+    return [text for text in texts if text.strip()]
 
 
 _CONVERSATIONS: dict[Endpoint, Callable[[dict[str, Member]], _Conversation]] = {
@@ -177,21 +172,14 @@ _CONVERSATIONS: dict[Endpoint, Callable[[dict[str, Member]], _Conversation]] = {
 
 def _decode(decoder: msgspec.json.Decoder[Any], member: Member) -> Any:
     """The member's value; errors name the field as the client knows it (`messages[0].content`)."""
-    return _decode_text(decoder, member.name, bytes(member.value))
-
-
-def _decode_text(decoder: msgspec.json.Decoder[Any], name: str, text: bytes) -> Any:
     try:
-        return decoder.decode(text)
+        return decoder.decode(bytes(member.value))
     except msgspec.ValidationError as error:
-        raise _wrong_type(name, str(error)) from error
+        raise _wrong_type(member.name, str(error)) from error
     except RecursionError as error:
-        raise invalid_request(f"{name}: nested too deeply", param=name) from error
+        raise invalid_request(f"{member.name}: nested too deeply", param=member.name) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        readable = replace_lone_surrogates(text)
-        if readable != text:
-            return _decode_text(decoder, name, readable)
-        raise invalid_request(f"{name}: {error}", param=name) from error
+        raise invalid_request(f"{member.name}: {error}", param=member.name) from error
 
 
 def _wrong_type(name: str, text: str) -> RejectedError:
@@ -211,42 +199,27 @@ def _text_of(part: str | _Part) -> str:
     return part if isinstance(part, str) else part.text or ""
 
 
-def _tool_output(content: _Content) -> str:
-    if content is None or isinstance(content, str):
-        return ""
-    return "".join(_text_in(part.content) for part in content if isinstance(part, _Part))
-
-
-def _text_in(value: Any) -> str:
-    """The text of what a tool gave back: a string, or parts of which images and files are left out."""
-    if isinstance(value, str):
-        return value
-    parts = value if isinstance(value, list) else ()
-    texts = (part.get("text") for part in parts if isinstance(part, dict))
-    return "".join(text for text in texts if isinstance(text, str))
-
-
 def _has_image(content: _Content) -> bool:
     if content is None or isinstance(content, str):
         return False
-    return any(isinstance(part, _Part) and ("image" in part.type or _has_image_in(part.content)) for part in content)
+    return any(isinstance(part, _Part) and "image" in part.type for part in content)
 
 
-def _has_image_in(tool_output: Any) -> bool:
-    parts = tool_output if isinstance(tool_output, list) else ()
-    return any(isinstance(part, dict) and part.get("type") == "image" for part in parts)
+def _estimate_tokens(members: Mapping[str, Member]) -> int:
+    texts = (bytes(members[name].value) for name in _TEXT_MEMBERS if name in members)
+    return sum(map(_text_size, texts)) // BYTES_PER_TOKEN
 
 
-def _estimate_tokens(conversation: _Conversation, tools: Member | None) -> int:
-    size = sum(_size(turn.text) + _size(turn.tool_output) for turn in conversation.turns)
-    if tools is not None:
-        size += tools.end - tools.start
-    return size // BYTES_PER_TOKEN
+def _text_size(text: bytes) -> int:
+    if any(mark in text for mark in _BASE64_MARKS):
+        text = _BASE64.sub(b'""', text)
+    # An escape stands for a character of three bytes or less; `\\u` is a backslash and a letter.
+    return len(text) - 3 * (text.count(rb"\u") - text.count(rb"\\u"))
 
 
-def _size(text: str) -> int:
-    """Its length in bytes of UTF-8."""
-    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+def _is_readable(body: bytes) -> bool:
+    """Whether reading all of it takes no longer than other requests can wait."""
+    return sum(map(body.count, _STRUCTURE)) <= _MOST_OBJECTS
 
 
 def _read_max_output_tokens(members: dict[str, Member]) -> int:

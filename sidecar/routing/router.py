@@ -27,6 +27,8 @@ class Routed:
     decision: Decision
     classify_seconds: float
     """Time spent waiting for the classifier; 0.0 if it was not asked."""
+    failure: ClassifierUnavailableError | None = None
+    """Why it gave no classification."""
 
 
 class Router:
@@ -47,7 +49,7 @@ class Router:
             classification = await self._classify(request.prompt)
         except ClassifierUnavailableError as error:
             decision = decide_fallback(self._policy, request, error.reason)
-            return Routed(decision, time.perf_counter() - started)
+            return Routed(decision, time.perf_counter() - started, error)
         waited = time.perf_counter() - started
         return Routed(decide_classified(self._policy, request, classification), waited)
 

@@ -1,1 +1,1 @@
-"""What leaves the process about itself: spans, by OpenTelemetry's own settings."""
+"""What the process tells of its decisions: spans and counts, by OpenTelemetry."""

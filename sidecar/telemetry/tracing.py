@@ -55,8 +55,12 @@ class DecisionTracer:
         )
         if span.is_recording():
             span.set_attributes(self._describe(exchange))
-            if isinstance(exchange.result, RejectedError):
-                span.set_status(Status(StatusCode.ERROR, exchange.result.message))
+            error = exchange.result if isinstance(exchange.result, RejectedError) else exchange.failure
+            if error is not None:
+                # Without the stack trace, which helps no reader of traces and might quote what it should not.
+                span.add_event("exception", {"exception.type": type(error).__name__, "exception.message": str(error)})
+                span.set_attribute(attributes.ERROR_TYPE, exchange.result.reason)
+                span.set_status(Status(StatusCode.ERROR, str(error)))
         span.end(exchange.started_unix_nanos + int(seconds * 1e9))
 
     def _describe(self, exchange: Exchange) -> Mapping[str, AttributeValue]:
@@ -77,8 +81,6 @@ class DecisionTracer:
             if exchange.request is not None:
                 cost = exchange.request.input_tokens * exchange.result.model.price.input / 1e6
                 described[attributes.INPUT_COST_ESTIMATE] = cost
-        else:
-            described[attributes.ERROR_TYPE] = exchange.result.reason
         return described
 
 

@@ -1,8 +1,8 @@
 """The unmodified OpenAI Node SDK through Envoy and the sidecar."""
 
 import json
-import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,9 +16,7 @@ SCRIPT = Path(__file__).parent / "node" / "chat.mjs"
 
 @pytest.mark.parametrize("tier", BY_TIER)
 def test_openai_node_sdk_plain_and_streaming(any_gateway: Gateway, tier: str) -> None:
-    node = shutil.which("node")
-    assert node, "Node.js 20 or later is needed"
-    command = [node, str(SCRIPT), f"{any_gateway.url}/v1", BY_TIER[tier]]
+    command = [str(Path(sys.executable).with_name("node")), str(SCRIPT), f"{any_gateway.url}/v1", BY_TIER[tier]]
     result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert result.returncode == 0, result.stderr
     answer = json.loads(result.stdout)

@@ -13,7 +13,6 @@ from sidecar.demo.child import Child
 from sidecar.demo.tether import tethered
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
-LINUX_ONLY = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc and uses prctl")
 
 
 def make_child(folder: Path, command: list[str]) -> Child:
@@ -54,7 +53,6 @@ async def test_a_stopped_child_is_gone(tmp_path: Path) -> None:
     await child.stop()  # a second time changes nothing
 
 
-@LINUX_ONLY
 @pytest.mark.asyncio
 async def test_the_child_s_children_are_gone_too(tmp_path: Path) -> None:
     script = f"import subprocess, sys; print(subprocess.Popen({SLEEP!r}).pid, flush=True); sys.stdin.read()"
@@ -67,7 +65,6 @@ async def test_the_child_s_children_are_gone_too(tmp_path: Path) -> None:
     assert await asyncio.to_thread(wait_until_gone, grandchild)
 
 
-@LINUX_ONLY
 def test_a_tethered_child_dies_with_its_parent() -> None:
     script = (
         "import subprocess, sys, time\n"
@@ -84,7 +81,6 @@ def test_a_tethered_child_dies_with_its_parent() -> None:
     assert wait_until_gone(child)
 
 
-@LINUX_ONLY
 def test_its_command_line_is_the_plain_command() -> None:
     with subprocess.Popen(tethered(["sleep", "60"])) as child:
         deadline = time.monotonic() + 10

@@ -48,6 +48,7 @@ class Gateway:
         policy: Path | None = None,
         wait_for_sidecar: bool = True,
         change: Callable[[dict[str, Any]], None] = lambda bootstrap: None,
+        envoy: Path | None = None,
     ) -> None:
         self.port, self.admin_port, self.http_port = _free_ports(3)
         self.policy = policy or shipped_file("examples", "router.yaml")
@@ -60,6 +61,7 @@ class Gateway:
         self._providers = ProviderProcess(provider_options)
         self._wait_for_sidecar = wait_for_sidecar
         self._change = change
+        self._envoy_binary = envoy or find_envoy()
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._sidecar: subprocess.Popen[bytes] | None = None
         self._envoy: subprocess.Popen[bytes] | None = None
@@ -215,7 +217,7 @@ class Gateway:
 
     def _start_envoy(self) -> None:
         bootstrap = self.write_bootstrap(self.folder, self._providers.ports)
-        command = [str(find_envoy()), "-c", str(bootstrap), "--concurrency", "1", "--log-level", "warning"]
+        command = [str(self._envoy_binary), "-c", str(bootstrap), "--concurrency", "1", "--log-level", "warning"]
         command += ["--component-log-level", "ext_proc:error", "--disable-hot-restart"]
         with (self.folder / "envoy.out").open("wb") as out, (self.folder / "envoy.log").open("wb") as log:
             self._envoy = subprocess.Popen(tethered(command), stdout=out, stderr=log)

@@ -61,6 +61,10 @@ def test_every_provider_is_called_over_checked_tls(file: Path) -> None:
             assert tls["sni"] == host["address"] == checked[0]["matcher"]["exact"]
 
 
-def test_no_file_holds_a_key() -> None:
-    for file in FOLDER.iterdir():
-        assert "inline_string: sk-" not in file.read_text()
+def test_keys_stand_in_files_of_their_own() -> None:
+    """No credential is written into a configuration; each names the raw key file of one provider."""
+    for file in FOLDER.glob("*-key.yaml"):
+        (secret,) = load(file)["resources"]
+        assert secret["generic_secret"]["secret"]["filename"] == f"/etc/llm-keys/{secret['name']}"
+    for file in CONFIGS:
+        assert "inline_string: sk" not in file.read_text() and "inline_bytes" not in file.read_text()

@@ -54,8 +54,9 @@ def test_killed_under_load_no_request_fails(config: str) -> None:
         assert {received["model"] for received in gateway.providers.requests()} == {"gemini-2.0-flash", "gpt-4o"}
 
 
-def test_stopped_under_load_no_request_fails_and_soon_none_waits() -> None:
-    with Gateway() as gateway:
+@pytest.mark.parametrize("config", CONFIGS)
+def test_stopped_under_load_no_request_fails_and_soon_none_waits(config: str) -> None:
+    with Gateway(config) as gateway:
         with load(gateway) as answers:
             wait_for_more(answers, 20)
             gateway.signal_sidecar(signal.SIGSTOP)
@@ -101,8 +102,9 @@ def test_terminated_it_drains_without_losing_a_decision() -> None:
             gateway.signal_sidecar(signal.SIGTERM)
             wait_for_more(answers, 200)
         assert {answer.status_code for answer in answers} == {200}
-        # Envoy stopped asking before the socket was gone: nothing was passed by because of an error.
+        # Envoy stopped asking before the socket was gone: no call was refused, reset or left without an answer.
         assert gateway.stat("http.edge.ext_proc.sidecar.message_timeouts") == 0
+        assert gateway.stat("cluster.sidecar.upstream_rq_pending_failure_eject") == 0
 
 
 def test_one_of_two_workers_killed_under_load_every_request_is_still_decided() -> None:

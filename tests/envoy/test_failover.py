@@ -80,6 +80,12 @@ def test_the_clients_own_mistakes_are_not_retried(clean: Gateway) -> None:
     assert len(clean.providers.requests()) == 1
 
 
+def test_with_a_whole_provider_down_a_weaker_model_elsewhere_answers(clean: Gateway) -> None:
+    clean.providers.set_fault("503", provider="openai")
+    answer = clean.ask(COMPLEX)
+    assert (answer.status_code, answer.headers["x-llm-model"]) == (200, "gemini-flash")
+
+
 def test_when_every_model_fails_the_client_gets_the_last_error(clean: Gateway) -> None:
     for provider in ("google", "openai"):
         clean.providers.set_fault("503", provider=provider)

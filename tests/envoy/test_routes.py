@@ -1,5 +1,8 @@
 """The plan that the sidecar decides on is the model that Envoy calls."""
 
+import sys
+from pathlib import Path
+
 import pytest
 
 from tests.envoy.gateway import HOSTS, Gateway
@@ -61,6 +64,15 @@ def test_a_model_that_is_not_in_the_policy_is_a_404_in_the_apis_own_shape(any_ga
     assert (openai.status_code, openai.json()["error"]["code"]) == (404, "model_not_found")
     anthropic = any_gateway.ask(model="gpt-4o", path="/v1/messages")
     assert (anthropic.status_code, anthropic.json()["error"]["type"]) == (404, "not_found_error")
+
+
+def test_the_basic_configuration_runs_on_the_oldest_envoy_that_it_is_for() -> None:
+    (binary,) = Path(sys.prefix, "envoy-1.38", "envoy", "_bin").glob("envoy*")
+    with Gateway("envoy-basic.yaml", envoy=binary) as gateway:
+        assert gateway.ask(BY_TIER["reasoning"]).headers["x-llm-model"] == "o3-mini"
+        assert gateway.ask(BY_TIER["simple"], path="/v1/messages").headers["x-llm-model"] == "claude-haiku"
+        gateway.kill_sidecar()
+        assert gateway.ask().headers["x-llm-model"] == "gpt-4o"
 
 
 def test_the_decision_is_in_the_access_log(any_gateway: Gateway) -> None:

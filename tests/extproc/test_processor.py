@@ -98,6 +98,17 @@ async def test_the_metadata_has_the_plan_and_why(envoy: FakeEnvoy, observer: Rec
 
 
 @pytest.mark.asyncio
+async def test_more_structure_than_is_read_is_routed_to_the_fallback(envoy: FakeEnvoy) -> None:
+    sent = body('{"a":1}' * 200_001)
+
+    answers = await envoy.ask(request_headers(), request_body(sent))
+
+    described = router_metadata(answers.last)
+    assert (described["reason"], described["model"]) == ("no_prompt", "complex")
+    assert answers.last.request_body.response.body_mutation.body == sent.replace(b'"auto"', b'"complex-id"')
+
+
+@pytest.mark.asyncio
 async def test_a_pinned_request_says_no_intent(envoy: FakeEnvoy) -> None:
     answers = await envoy.ask(request_headers("/v1/messages"), request_body(body(model="haiku", max_tokens=5)))
 

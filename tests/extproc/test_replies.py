@@ -1,7 +1,6 @@
 """What we say to Envoy about any decision and any rejection."""
 
 import json
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -77,27 +76,19 @@ def test_a_body_that_names_the_right_model_is_not_sent_back() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "param", "openai", "anthropic_type"),
+    ("status", "param", "code", "anthropic_type"),
     [
-        (
-            400,
-            "messages",
-            {"type": "invalid_request_error", "param": "messages", "code": None},
-            "invalid_request_error",
-        ),
-        (
-            404,
-            "model",
-            {"type": "invalid_request_error", "param": "model", "code": "model_not_found"},
-            "not_found_error",
-        ),
-        (415, None, {"type": "invalid_request_error", "param": None, "code": None}, "invalid_request_error"),
+        (400, "messages", None, "invalid_request_error"),
+        (400, None, "context_length_exceeded", "invalid_request_error"),
+        (404, "model", "model_not_found", "not_found_error"),
+        (404, None, None, "not_found_error"),
+        (415, None, None, "invalid_request_error"),
     ],
 )
 def test_a_rejection_has_the_shape_of_its_api(
-    status: int, param: str | None, openai: dict[str, Any], anthropic_type: str
+    status: int, param: str | None, code: str | None, anthropic_type: str
 ) -> None:
-    rejection = RejectedError(Reason.NO_CANDIDATE, "nö\n", status=status, param=param)
+    rejection = RejectedError(Reason.NO_CANDIDATE, "nö\n", status=status, param=param, code=code)
 
     of_openai, of_anthropic = (
         ProcessingResponse.FromString(replies.reject("d1", api, rejection)) for api in (Api.OPENAI, Api.ANTHROPIC)
@@ -112,7 +103,9 @@ def test_a_rejection_has_the_shape_of_its_api(
             "x-llm-reason": "no_candidate",
         }
         assert router_metadata(reply) == {"decision_id": "d1", "reason": "no_candidate"}
-    assert json.loads(of_openai.immediate_response.body) == {"error": {"message": "nö\n"} | openai}
+    assert json.loads(of_openai.immediate_response.body) == {
+        "error": {"message": "nö\n", "type": "invalid_request_error", "param": param, "code": code}
+    }
     assert json.loads(of_anthropic.immediate_response.body) == {
         "type": "error",
         "error": {"type": anthropic_type, "message": "nö\n"},

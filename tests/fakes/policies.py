@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from sidecar.config.compile import DEFAULT_INTENT_TIERS
 from sidecar.routing.api import Api, Endpoint
-from sidecar.routing.policy import DifficultyThresholds, Model, Policy, Price, build_climbs
+from sidecar.routing.policy import DifficultyThresholds, Model, Policy, Price, build_plans
 from sidecar.routing.tier import Tier
 
 
@@ -46,7 +46,7 @@ def make_policy(
         intent_tiers=DEFAULT_INTENT_TIERS,
         difficulty=DifficultyThresholds(moderate=0.5, complex=0.75, reasoning=0.9),
         min_confidence=0.5,
-        climbs=build_climbs(by_name.values(), by_endpoint),
+        plans=build_plans(by_name.values(), by_endpoint),
         hash="feedc0de",
     )
 

@@ -154,6 +154,12 @@ def test_members_around_a_lone_surrogate_are_found_in_the_body_as_sent() -> None
     assert replace_value(body, model, "gpt") == rb'{"\ud800":"\udc00","model":"gpt","user":"cut \ud83d"}'
 
 
+def test_what_a_member_holds_is_not_counted() -> None:
+    objects = b"[" + b"{}," * 300_000 + b"{}]"
+
+    assert [bytes(member.value) for member in parse_members(b'{"a":' + objects + b"}")] == [objects]
+
+
 def test_an_object_of_a_thousand_members_is_read_and_one_more_is_too_many() -> None:
     assert len(parse_members(b'{"a":1' + b',"a":1' * 999 + b"}")) == 1_000
     with pytest.raises(RejectedError, match="more than 1000 members"):

@@ -11,10 +11,10 @@ from tests.fakes.classifiers import classification
 from tests.fakes.policies import ladder, make_model, make_policy
 from tests.fakes.requests import request
 
-SIMPLE_UP = ["simple", "moderate", "complex", "reasoning"]
-MODERATE_UP = ["moderate", "complex", "reasoning"]
-COMPLEX_UP = ["complex", "reasoning"]
-REASONING_UP = ["reasoning", "complex"]  # closed by the fallback
+FROM_SIMPLE = ["simple", "moderate", "complex", "reasoning"]
+FROM_MODERATE = ["moderate", "complex", "reasoning", "simple"]
+FROM_COMPLEX = ["complex", "reasoning", "moderate", "simple"]
+FROM_REASONING = ["reasoning", "complex", "moderate", "simple"]  # the fallback, then downward
 
 
 def names(decision: Decision) -> list[str]:
@@ -25,32 +25,32 @@ def names(decision: Decision) -> list[str]:
 @pytest.mark.parametrize(
     ("intent", "confidence", "difficulty", "tier", "reason", "plan"),
     [
-        # the intent's tier, then upward
-        ("chat", 0.9, 0.1, Tier.SIMPLE, Reason.INTENT, SIMPLE_UP),
-        ("translation", 0.9, 0.1, Tier.MODERATE, Reason.INTENT, MODERATE_UP),
-        ("code_generation", 0.9, 0.1, Tier.COMPLEX, Reason.INTENT, COMPLEX_UP),
-        ("math", 0.9, 0.1, Tier.REASONING, Reason.INTENT, REASONING_UP),
-        ("chat", 0.9, None, Tier.SIMPLE, Reason.INTENT, SIMPLE_UP),
+        # the intent's tier, then upward, and last downward
+        ("chat", 0.9, 0.1, Tier.SIMPLE, Reason.INTENT, FROM_SIMPLE),
+        ("translation", 0.9, 0.1, Tier.MODERATE, Reason.INTENT, FROM_MODERATE),
+        ("code_generation", 0.9, 0.1, Tier.COMPLEX, Reason.INTENT, FROM_COMPLEX),
+        ("math", 0.9, 0.1, Tier.REASONING, Reason.INTENT, FROM_REASONING),
+        ("chat", 0.9, None, Tier.SIMPLE, Reason.INTENT, FROM_SIMPLE),
         # difficulty raises it from its threshold on
-        ("chat", 0.9, 0.499, Tier.SIMPLE, Reason.INTENT, SIMPLE_UP),
-        ("chat", 0.9, 0.5, Tier.MODERATE, Reason.DIFFICULTY, MODERATE_UP),
-        ("chat", 0.9, 0.749, Tier.MODERATE, Reason.DIFFICULTY, MODERATE_UP),
-        ("chat", 0.9, 0.75, Tier.COMPLEX, Reason.DIFFICULTY, COMPLEX_UP),
-        ("chat", 0.9, 0.9, Tier.REASONING, Reason.DIFFICULTY, REASONING_UP),
-        ("translation", 0.9, 0.5, Tier.MODERATE, Reason.INTENT, MODERATE_UP),
-        ("translation", 0.9, 1.0, Tier.REASONING, Reason.DIFFICULTY, REASONING_UP),
+        ("chat", 0.9, 0.499, Tier.SIMPLE, Reason.INTENT, FROM_SIMPLE),
+        ("chat", 0.9, 0.5, Tier.MODERATE, Reason.DIFFICULTY, FROM_MODERATE),
+        ("chat", 0.9, 0.749, Tier.MODERATE, Reason.DIFFICULTY, FROM_MODERATE),
+        ("chat", 0.9, 0.75, Tier.COMPLEX, Reason.DIFFICULTY, FROM_COMPLEX),
+        ("chat", 0.9, 0.9, Tier.REASONING, Reason.DIFFICULTY, FROM_REASONING),
+        ("translation", 0.9, 0.5, Tier.MODERATE, Reason.INTENT, FROM_MODERATE),
+        ("translation", 0.9, 1.0, Tier.REASONING, Reason.DIFFICULTY, FROM_REASONING),
         # and never lowers it
-        ("math", 0.9, 0.0, Tier.REASONING, Reason.INTENT, REASONING_UP),
-        ("code_generation", 0.9, 0.5, Tier.COMPLEX, Reason.INTENT, COMPLEX_UP),
+        ("math", 0.9, 0.0, Tier.REASONING, Reason.INTENT, FROM_REASONING),
+        ("code_generation", 0.9, 0.5, Tier.COMPLEX, Reason.INTENT, FROM_COMPLEX),
         # doubt raises it by one
-        ("chat", 0.5, 0.1, Tier.SIMPLE, Reason.INTENT, SIMPLE_UP),
-        ("chat", 0.499, 0.1, Tier.MODERATE, Reason.LOW_CONFIDENCE, MODERATE_UP),
-        ("chat", 0.0, None, Tier.MODERATE, Reason.LOW_CONFIDENCE, MODERATE_UP),
-        ("chat", 0.1, 0.5, Tier.COMPLEX, Reason.LOW_CONFIDENCE, COMPLEX_UP),
-        ("code_generation", 0.1, 0.1, Tier.REASONING, Reason.LOW_CONFIDENCE, REASONING_UP),
+        ("chat", 0.5, 0.1, Tier.SIMPLE, Reason.INTENT, FROM_SIMPLE),
+        ("chat", 0.499, 0.1, Tier.MODERATE, Reason.LOW_CONFIDENCE, FROM_MODERATE),
+        ("chat", 0.0, None, Tier.MODERATE, Reason.LOW_CONFIDENCE, FROM_MODERATE),
+        ("chat", 0.1, 0.5, Tier.COMPLEX, Reason.LOW_CONFIDENCE, FROM_COMPLEX),
+        ("code_generation", 0.1, 0.1, Tier.REASONING, Reason.LOW_CONFIDENCE, FROM_REASONING),
         # where there is a tier above
-        ("math", 0.1, 0.1, Tier.REASONING, Reason.INTENT, REASONING_UP),
-        ("chat", 0.1, 0.95, Tier.REASONING, Reason.DIFFICULTY, REASONING_UP),
+        ("math", 0.1, 0.1, Tier.REASONING, Reason.INTENT, FROM_REASONING),
+        ("chat", 0.1, 0.95, Tier.REASONING, Reason.DIFFICULTY, FROM_REASONING),
     ],
 )
 def test_intent_difficulty_and_doubt_settle_the_tier(
@@ -69,11 +69,11 @@ def test_intent_difficulty_and_doubt_settle_the_tier(
 @pytest.mark.parametrize(
     ("api", "model", "tier", "plan"),
     [
-        (Api.OPENAI, "simple", Tier.SIMPLE, SIMPLE_UP),
-        (Api.OPENAI, "complex", Tier.COMPLEX, COMPLEX_UP),
-        (Api.OPENAI, "reasoning", Tier.REASONING, REASONING_UP),
+        (Api.OPENAI, "simple", Tier.SIMPLE, FROM_SIMPLE),
+        (Api.OPENAI, "complex", Tier.COMPLEX, FROM_COMPLEX),
+        (Api.OPENAI, "reasoning", Tier.REASONING, FROM_REASONING),
         (Api.ANTHROPIC, "haiku", Tier.SIMPLE, ["haiku", "sonnet"]),
-        (Api.ANTHROPIC, "sonnet", Tier.COMPLEX, ["sonnet"]),
+        (Api.ANTHROPIC, "sonnet", Tier.COMPLEX, ["sonnet", "haiku"]),
     ],
 )
 def test_a_model_of_the_policy_is_pinned(api: Api, model: str, tier: Tier, plan: list[str]) -> None:
@@ -110,7 +110,8 @@ def test_a_model_that_does_not_speak_this_api_is_unknown(api: Api, model: str, k
     with pytest.raises(RejectedError) as refused:
         decide_without_classifier(ladder(), request(model=model, api=api))
 
-    assert (refused.value.reason, refused.value.status, refused.value.param) == (Reason.UNKNOWN_MODEL, 404, "model")
+    assert (refused.value.reason, refused.value.status) == (Reason.UNKNOWN_MODEL, 404)
+    assert (refused.value.param, refused.value.code) == ("model", "model_not_found")
     assert refused.value.message.endswith(f"it has {known}")
 
 
@@ -119,8 +120,11 @@ def test_a_virtual_model_needs_a_classification(prompt: str) -> None:
     assert decide_without_classifier(ladder(), request(prompt)) is None
 
 
-@pytest.mark.parametrize("prompt", ["", " ", "\n\t\u00a0\u3000"])
-@pytest.mark.parametrize(("api", "plan"), [(Api.OPENAI, COMPLEX_UP), (Api.ANTHROPIC, ["sonnet"])])
+@pytest.mark.parametrize(
+    "prompt",
+    ["", " ", "\n\t\u00a0\u3000", pytest.param('{"a":1}' * 200_001, id="pasted JSON, too much to read")],
+)
+@pytest.mark.parametrize(("api", "plan"), [(Api.OPENAI, FROM_COMPLEX), (Api.ANTHROPIC, ["sonnet", "haiku"])])
 def test_nothing_to_classify_goes_to_the_fallback(prompt: str, api: Api, plan: list[str]) -> None:
     decision = decide_without_classifier(ladder(), request(prompt, api=api))
 
@@ -131,8 +135,8 @@ def test_nothing_to_classify_goes_to_the_fallback(prompt: str, api: Api, plan: l
 @pytest.mark.parametrize(
     "reason", [Reason.CLASSIFIER_TIMEOUT, Reason.CLASSIFIER_OVERLOADED, Reason.CLASSIFIER_FAILED]
 )
-@pytest.mark.parametrize(("api", "plan"), [(Api.OPENAI, COMPLEX_UP), (Api.ANTHROPIC, ["sonnet"])])
-def test_the_fallback_answers_with_its_own_tier_and_climb(reason: Reason, api: Api, plan: list[str]) -> None:
+@pytest.mark.parametrize(("api", "plan"), [(Api.OPENAI, FROM_COMPLEX), (Api.ANTHROPIC, ["sonnet", "haiku"])])
+def test_the_fallback_answers_with_its_own_tier_and_plan(reason: Reason, api: Api, plan: list[str]) -> None:
     decision = decide_fallback(ladder(), request(api=api), reason)
 
     assert (decision.tier, decision.reason, names(decision)) == (Tier.COMPLEX, reason, plan)

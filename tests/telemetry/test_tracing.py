@@ -1,6 +1,5 @@
 """Spans: one per exchange, a child of Envoy's, with everything on it but the prompt."""
 
-import json
 from dataclasses import replace
 
 import pytest
@@ -79,7 +78,7 @@ def test_the_whole_decision_is_on_the_span(tracing: Tracing) -> None:
         "llm.router.decision_id": "d1",
         "llm.router.api": "openai",
         "llm.router.model": "reasoning",
-        "llm.router.plan": ("reasoning", "complex"),
+        "llm.router.plan": ("reasoning", "complex", "moderate", "simple"),
         "llm.router.tier": "reasoning",
         "llm.router.reason": "intent",
         "llm.router.intent": "math",
@@ -165,7 +164,6 @@ def test_the_prompt_is_nowhere_on_the_span(tracing: Tracing, api: Api) -> None:
 
     for span in tracing.spans(decided, replace(decided, result=RejectedError(Reason.NO_CANDIDATE, "too long"))):
         assert secret not in span.to_json()
-        assert json.loads(span.to_json())["events"] == []
 
 
 @pytest.mark.parametrize("model", ["x" * 1_000_000, "\ufffd" * 1_000])
