@@ -141,3 +141,26 @@ def test_sigterm_while_workers_are_being_started_reaches_those_too(tmp_path: Pat
     code, _ = run(do, 12, tmp_path / "note")
 
     assert code == 0
+
+
+def test_an_orphan_that_ends_under_the_parent_is_none_of_its_workers(tmp_path: Path) -> None:
+    """As process 1 of a container the parent inherits whatever an exec into it leaves behind."""
+    do = """
+    import ctypes
+    PR_SET_CHILD_SUBREAPER = 36
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+    def do(index):
+        if os.fork() == 0:  # a child that leaves a child of its own behind
+            if os.fork() == 0:
+                os._exit(7)
+            os._exit(0)
+        os.wait()
+        time.sleep(0.2)  # for the orphan to end under the parent before we let it stop
+        stop_parent()
+        stay()
+    """
+
+    code, started = run(do, 1, tmp_path / "note")
+
+    assert (code, started) == (0, ["0"])
