@@ -88,6 +88,13 @@ function envoy_on_request(handle)
   local api = handle:headers():get('x-llm-api')
   if api == nil then return end
 
+  local encoding = handle:headers():get('content-encoding')
+  if encoding and encoding ~= '' and encoding ~= 'identity' then
+    handle:respond({[':status'] = '415', ['content-type'] = 'application/json'},
+      string.format(ERROR_BODY[api], 'send the body uncompressed'))
+    return
+  end
+
   local model = handle:metadata():get('model')
   local buffer = handle:body()
   local body, wrong = with_model(buffer and buffer:getBytes(0, buffer:length()) or '', model)

@@ -11,6 +11,8 @@ from sidecar.workers import EXIT_CANNOT_START, run_workers, worker_address
 
 _DEFAULT_SOCKET = "/run/llm/sidecar.sock"
 
+_HIGHEST_PORT = 65535
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit codes: 0 done, 1 something broke, 2 the command line, the policy or a port cannot be used."""
@@ -97,6 +99,10 @@ def _run_serve(options: argparse.Namespace) -> int:
     )
     if options.workers == 1:
         return _serve(options, 0)
+    last_ports = [options.http[1], *([] if "/" in options.socket else [_address(options.socket)[1]])]
+    if max(last_ports) + options.workers - 1 > _HIGHEST_PORT:
+        print(f"sidecar: {options.workers} workers need ports beyond {_HIGHEST_PORT}", file=sys.stderr)
+        return EXIT_CANNOT_START
     return run_workers(options.workers, lambda index: _serve(options, index))
 
 
@@ -155,8 +161,8 @@ def _address(text: str) -> tuple[str, int]:
 
 
 def _port(text: str) -> int:
-    if not text.isdecimal() or not 0 < int(text) < 65536:
-        raise argparse.ArgumentTypeError(f"expected a port from 1 to 65535, got {text!r}")
+    if not text.isdecimal() or not 0 < int(text) <= _HIGHEST_PORT:
+        raise argparse.ArgumentTypeError(f"expected a port from 1 to {_HIGHEST_PORT}, got {text!r}")
     return int(text)
 
 

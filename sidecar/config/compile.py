@@ -42,7 +42,7 @@ DEFAULT_INTENT_TIERS = {
 }
 
 # Chosen for the shipped classifier on prompts it was not trained on; its model card has the figures.
-DEFAULT_DIFFICULTY = DifficultyThresholds(moderate=0.15, complex=0.55, reasoning=0.85)
+DEFAULT_DIFFICULTY = DifficultyThresholds(moderate=0.2, complex=0.55, reasoning=0.8)
 DEFAULT_MIN_CONFIDENCE = 0.4
 
 

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import yaml
 
+# A policy of a thousand models is a tenth of that; reading more would hold up the start.
+_MOST_BYTES = 1024 * 1024
+
 
 class ConfigError(Exception):
     """A fault in a file that a person wrote; the message starts with file and line and says what was expected."""
@@ -30,6 +33,8 @@ class Value:
     def text(self) -> str:
         """A string; numbers and booleans must be quoted to be one."""
         if isinstance(self.node, yaml.ScalarNode) and self.node.tag == "tag:yaml.org,2002:str" and self.node.value:
+            if not self.node.value.isprintable():
+                raise self.error(f"expected text without control characters, got {self.node.value!r}")
             return str(self.node.value)
         raise self.error(f"expected text, got {_describe(self.node)}")
 
@@ -82,7 +87,12 @@ class Value:
     def _scalar(self) -> object:
         if not isinstance(self.node, yaml.ScalarNode):
             return None
-        return yaml.safe_load(self.node.value) if self.node.style is None else self.node.value
+        if self.node.style is not None:
+            return self.node.value
+        try:
+            return yaml.safe_load(self.node.value)
+        except (ValueError, yaml.YAMLError):  # a date that does not exist, a number of thousands of digits
+            return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +125,14 @@ class Members:
 
 def read_document(file: Path) -> Value:
     """The document in that file. Raises ConfigError."""
+    if file.exists() and not file.is_file():
+        raise ConfigError(f"{file}: not a file")
     try:
+        if file.stat().st_size > _MOST_BYTES:
+            raise ConfigError(f"{file}: larger than {_MOST_BYTES} bytes")
         node = yaml.compose(file.read_text("utf-8"), yaml.SafeLoader)
+    except RecursionError as error:
+        raise ConfigError(f"{file}: nested too deeply") from error
     except OSError as error:
         raise ConfigError(f"{file}: {error.strerror}") from error
     except UnicodeDecodeError as error:

@@ -35,13 +35,18 @@ _TRACE_HEADERS = ("traceparent", "tracestate")
 
 _NEEDED_HEADERS = (":method", ":path", "content-encoding")
 
+# Envoy answers 500 when the headers that we add would take a request past its own limits (200 and 60 kB in envoy/).
+_MOST_HEADERS = 180
+_MOST_HEADER_BYTES = 56 * 1024
+
 
 @dataclass(frozen=True, slots=True)
 class _Head:
-    """What matters of the request headers."""
+    """What matters of the headers of a request that is ours."""
 
-    endpoint: Endpoint | None
+    endpoint: Endpoint
     encoding: str
+    is_too_large: bool
     is_all: bool
     """No body follows."""
 
@@ -69,11 +74,11 @@ class Processor:
         if first is _EOF:
             return
         head = _read_head(first.request_headers) if first.HasField("request_headers") else None
-        if head is None or head.endpoint is None:
+        if head is None:
             await stream.write(_pass(first))
             return
-        if head.is_all:
-            await self._answer(stream, head.endpoint, head.encoding, b"")
+        if head.is_all or head.is_too_large:
+            await self._answer(stream, head, b"")
             return
         await stream.write(replies.AWAIT_BODY)
         second = await stream.read()
@@ -82,9 +87,9 @@ class Processor:
         if not second.HasField("request_body") or not _is_whole(first, second.request_body):
             await stream.write(_pass(second))
             return
-        await self._answer(stream, head.endpoint, head.encoding, second.request_body.body)
+        await self._answer(stream, head, second.request_body.body)
 
-    async def _answer(self, stream: Stream, endpoint: Endpoint, encoding: str, body: bytes) -> None:
+    async def _answer(self, stream: Stream, head: _Head, body: bytes) -> None:
         decision_id = secrets.token_hex(16)
         started_unix_nanos = time.time_ns()
         started = time.perf_counter()
@@ -93,23 +98,22 @@ class Processor:
         result: Decision | RejectedError
         parsed = started
         try:
-            if encoding not in ("", "identity"):
-                raise invalid_request("content-encoding: send the body uncompressed", status=415)
-            request = parse_request(endpoint, body)
+            _refuse_by_head(head)
+            request = parse_request(head.endpoint, body)
             parsed = time.perf_counter()
             routed = await self._router.route(request)
             result = routed.decision
             reply = replies.route(decision_id, request, routed.decision, body)
         except RejectedError as rejection:
             result = rejection
-            reply = replies.reject(decision_id, endpoint.api, rejection)
+            reply = replies.reject(decision_id, head.endpoint.api, rejection)
             parsed = parsed if request is not None else time.perf_counter()
         decided = time.perf_counter()
         await stream.write(reply)
         classify_seconds = routed.classify_seconds if routed is not None else 0.0
         exchange = Exchange(
             decision_id=decision_id,
-            endpoint=endpoint,
+            endpoint=head.endpoint,
             trace_headers=_trace_headers(stream),
             started_unix_nanos=started_unix_nanos,
             parse_seconds=parsed - started,
@@ -131,10 +135,22 @@ def _pass(message: ProcessingRequest) -> bytes:
     return replies.continue_unchanged(phase)
 
 
-def _read_head(headers: HttpHeaders) -> _Head:
+def _read_head(headers: HttpHeaders) -> _Head | None:
+    """None for a request that is not ours."""
     found = {header.key: header for header in headers.headers.headers if header.key in _NEEDED_HEADERS}
     method, path, encoding = (_value_of(found.get(name)) for name in _NEEDED_HEADERS)
-    return _Head(find_endpoint(method, path), encoding.lower(), headers.end_of_stream)
+    endpoint = find_endpoint(method, path)
+    if endpoint is None:
+        return None
+    is_too_large = len(headers.headers.headers) > _MOST_HEADERS or headers.ByteSize() > _MOST_HEADER_BYTES
+    return _Head(endpoint, encoding.lower(), is_too_large, headers.end_of_stream)
+
+
+def _refuse_by_head(head: _Head) -> None:
+    if head.is_too_large:
+        raise invalid_request("request headers: too many, or too long", status=431)
+    if head.encoding not in ("", "identity"):
+        raise invalid_request("content-encoding: send the body uncompressed", status=415)
 
 
 def _value_of(header: HeaderValue | None) -> str:

@@ -14,18 +14,14 @@ from sidecar.routing.rejection import invalid_request
 # Between two members of an object that msgspec has accepted there is only this.
 _MEMBER_START = re.compile(rb'[\s,{]*"([^"\\]*(?:\\.[^"\\]*)*)"\s*:\s*', re.DOTALL)
 
-# A pair of surrogate escapes, a lone one (group 1), or any other escape: read left to right, so that the
-# backslash of `\\ud800` is never taken for the start of an escape.
-_SURROGATES = re.compile(
-    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.", re.DOTALL
-)
-
+# The escape of one half of a character beyond the first 65,536; group 1 tells which half.
+_SURROGATE = re.compile(rb"\\u[dD](?:([89abAB])|[c-fC-F])[0-9a-fA-F]{2}")
 
 # No request has as many. Looking at millions of them, one by one, would stop every other request for seconds.
 _MOST_MEMBERS = 1_000
 
-# Looking for half an emoji among millions of escapes would, too.
-_MOST_BYTES_TO_REPAIR = 1024 * 1024
+
+_BACKSLASH = 0x5C
 
 
 class _Key:
@@ -37,7 +33,19 @@ class _Key:
         self.name = name
 
 
-_MEMBERS = msgspec.json.Decoder(dict[_Key, msgspec.Raw], dec_hook=lambda _type, name: _Key(name))
+class _KeyMaker:
+    """Makes the keys of one object; it stops the decoder when there are too many."""
+
+    __slots__ = ("_made",)
+
+    def __init__(self) -> None:
+        self._made = 0
+
+    def __call__(self, _type: type, name: str) -> _Key:
+        self._made += 1
+        if self._made > _MOST_MEMBERS:
+            raise invalid_request(f"request body: more than {_MOST_MEMBERS} members")
+        return _Key(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +65,6 @@ def parse_members(body: bytes) -> list[Member]:
     Raises RejectedError if the body is not one JSON object.
     """
     pairs = _decode(body)
-    if len(pairs) > _MOST_MEMBERS:
-        raise invalid_request(f"request body: more than {_MOST_MEMBERS} members")
     members = []
     position = 0
     for key, value in pairs.items():
@@ -78,7 +84,7 @@ def replace_value(body: bytes, member: Member, value: str) -> bytes:
 
 def _decode(body: bytes) -> dict[_Key, msgspec.Raw]:
     try:
-        return _MEMBERS.decode(body)
+        return msgspec.json.decode(body, type=dict[_Key, msgspec.Raw], dec_hook=_KeyMaker())
     except msgspec.ValidationError as error:
         raise invalid_request(f"request body: {error}") from error
     except RecursionError as error:
@@ -95,6 +101,24 @@ def replace_lone_surrogates(body: bytes) -> bytes:
 
     JavaScript clients that cut a string inside an emoji send such halves, and providers take them.
     """
-    if len(body) > _MOST_BYTES_TO_REPAIR:
-        return body
-    return _SURROGATES.sub(lambda escape: rb"\ufffd" if escape[1] else escape[0], body)
+    pieces: list[bytes] = []
+    done = end_of_pair = 0
+    for half in _SURROGATE.finditer(body):
+        start = half.start()
+        if start < end_of_pair or _is_escaped(body, start):
+            continue
+        other = _SURROGATE.match(body, half.end())
+        if half[1] and other and not other[1]:
+            end_of_pair = other.end()
+            continue
+        pieces += (body[done:start], rb"\ufffd")
+        done = half.end()
+    return b"".join((*pieces, body[done:]))
+
+
+def _is_escaped(body: bytes, position: int) -> bool:
+    """Whether the backslash there is what another one stands for."""
+    before = position
+    while before and body[before - 1] == _BACKSLASH:
+        before -= 1
+    return (position - before) % 2 == 1

@@ -26,8 +26,12 @@ _BASE64_MARKS = (b"base64", b'"input_audio"', b'"image_generation_call"')
 _MOST_OBJECTS = 200_000
 _STRUCTURE = (b"{", b"[", b'","', b'", "')
 
+# A prompt of token ids has no braces to count: no model's window holds more of them than this.
+_MOST_LIST_BYTES = 4 * 1024 * 1024
+
 # No model has a window of so many tokens, and span attributes have 64 bits.
 _MOST_TOKENS = 2**31 - 1
+_MOST_DIGITS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,6 @@ _MODEL = msgspec.json.Decoder(str)
 _MESSAGES = msgspec.json.Decoder(list[_Message])
 _INPUT = msgspec.json.Decoder(str | list[_Item] | None)
 _PROMPT = msgspec.json.Decoder(str | list[str | int | list[int]] | None)
-_ANY = msgspec.json.Decoder()
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +146,16 @@ def _read_messages(members: dict[str, Member]) -> _Conversation:
 
 
 def _read_prompt(members: dict[str, Member]) -> _Conversation:
-    if "prompt" not in members:
+    member = members.get("prompt")
+    if member is None or _is_long_list(member):
         return _Conversation([])
-    prompt = _decode(_PROMPT, members["prompt"])
+    prompt = _decode(_PROMPT, member)
     texts = [prompt] if isinstance(prompt, str) else prompt or ()
     return _Conversation([text for text in texts if isinstance(text, str) and text.strip()])
+
+
+def _is_long_list(member: Member) -> bool:
+    return member.end - member.start > _MOST_LIST_BYTES and bytes(member.value).startswith(b"[")
 
 
 def _read_input(members: dict[str, Member]) -> _Conversation:
@@ -222,10 +230,9 @@ def _is_readable(body: bytes) -> bool:
     return sum(map(body.count, _STRUCTURE)) <= _MOST_OBJECTS
 
 
-def _read_max_output_tokens(members: dict[str, Member]) -> int:
+def _read_max_output_tokens(members: Mapping[str, Member]) -> int:
     for name in ("max_completion_tokens", "max_output_tokens", "max_tokens"):
-        if name in members:
-            limit = _decode(_ANY, members[name])
-            if type(limit) is int and limit > 0:
-                return min(limit, _MOST_TOKENS)
+        limit = bytes(members[name].value) if name in members else b""
+        if limit.isdigit():
+            return min(int(limit[:_MOST_DIGITS]), _MOST_TOKENS)
     return 0
