@@ -109,7 +109,7 @@ def test_every_left_out_set_is_answered_better_than_by_tfidf(
 
     for name in TEST_SETS:
         of_set = np.array([p.group == name for p in prompts])
-        assert is_right[of_set].mean() > is_baseline_right[of_set].mean() + 0.05, name
+        assert is_right[of_set].mean() > is_baseline_right[of_set].mean() + 0.03, name
 
 
 def test_every_authored_prompt_has_text_and_a_known_intent() -> None:
