@@ -19,6 +19,10 @@ _SURROGATE = re.compile(rb"\\u[dD](?:([89abAB])|[c-fC-F])[0-9a-fA-F]{2}")
 
 # No request has as many. Looking at millions of them, one by one, would stop every other request for seconds.
 _MOST_MEMBERS = 1_000
+_LONGEST_NAME = 1_000
+
+# Pairing up the halves of all emoji in more than this would, too.
+_MOST_BYTES_TO_REPAIR = 4 * 1024 * 1024
 
 
 _BACKSLASH = 0x5C
@@ -45,6 +49,8 @@ class _KeyMaker:
         self._made += 1
         if self._made > _MOST_MEMBERS:
             raise invalid_request(f"request body: more than {_MOST_MEMBERS} members")
+        if len(name) > _LONGEST_NAME:
+            raise invalid_request(f"request body: a name of more than {_LONGEST_NAME} characters")
         return _Key(name)
 
 
@@ -101,6 +107,8 @@ def replace_lone_surrogates(body: bytes) -> bytes:
 
     JavaScript clients that cut a string inside an emoji send such halves, and providers take them.
     """
+    if len(body) > _MOST_BYTES_TO_REPAIR:
+        return body
     pieces: list[bytes] = []
     done = end_of_pair = 0
     for half in _SURROGATE.finditer(body):

@@ -164,3 +164,18 @@ def test_an_object_of_a_thousand_members_is_read_and_one_more_is_too_many() -> N
     assert len(parse_members(b'{"a":1' + b',"a":1' * 999 + b"}")) == 1_000
     with pytest.raises(RejectedError, match="more than 1000 members"):
         parse_members(b'{"a":1' + b',"a":1' * 1_000 + b"}")
+
+
+def test_a_name_that_no_request_has_is_refused_before_it_costs_anything() -> None:
+    with pytest.raises(RejectedError, match="a name of more than 1000 characters"):
+        parse_members(b'{"model":"auto","' + rb"\n" * 1_001 + b'":1}')
+
+    assert len(parse_members(b'{"' + b"n" * 1_000 + b'":1}')) == 1
+
+
+def test_half_an_emoji_is_looked_for_in_bodies_up_to_4_mebibytes() -> None:
+    half = rb'{"a":"\ud83d","b":"%s"}'
+
+    assert len(parse_members(half % (b"x" * 4_000_000))) == 2
+    with pytest.raises(RejectedError, match="not valid JSON"):
+        parse_members(half % (b"x" * 5_000_000))
