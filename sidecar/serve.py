@@ -83,7 +83,7 @@ class _Server:
         self._console = ConsoleServer(
             options.http_host,
             options.http_port,
-            why_not_ready=lambda: self._not_ready,
+            why_not_ready=lambda: self._not_ready or self._extproc.why_unreachable(),
             render_metrics=self._counter.render,
         )
         self._pool: ClassifierPool | None = None

@@ -40,6 +40,8 @@ class ExtProcServer:
     def __init__(self, address: str, drain: DrainTimes | None = None) -> None:
         """`address` is `host:port`, or the path of a Unix socket with a `/` in it."""
         self._address = address
+        self._socket: tuple[Path, int] | None = None
+        """With its inode: another file of that name would be another server's."""
         self._drain = drain or DrainTimes()
         self._processor: Processor | None = None
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]  # the stubs lack it
@@ -66,6 +68,16 @@ class ExtProcServer:
         await self._server.start()
         if path is not None:
             path.chmod(_SOCKET_MODE)
+            self._socket = path, path.stat().st_ino
+
+    def why_unreachable(self) -> str | None:
+        """What keeps Envoy from us although we listen; None if nothing does."""
+        if self._socket is None:
+            return None
+        path, inode = self._socket
+        if not path.exists() or path.stat().st_ino != inode:
+            return f"the socket {path} is gone: restart"
+        return None
 
     async def serve(self, processor: Processor) -> None:
         """Take requests from now on."""

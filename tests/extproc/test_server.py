@@ -249,3 +249,16 @@ async def test_draining_waits_no_longer_than_its_grace(socket: Path) -> None:
 
         assert (await under_way).code is not grpc.StatusCode.OK
     assert classifier.cancelled.is_set()
+
+
+@pytest.mark.asyncio
+async def test_a_socket_that_was_removed_is_noticed(socket: Path) -> None:
+    async with listening(socket) as server:
+        assert server.why_unreachable() is None
+
+        await asyncio.to_thread(socket.unlink)
+        assert "is gone" in (server.why_unreachable() or "")
+
+        await asyncio.to_thread(socket.touch)  # something else of that name
+        assert "is gone" in (server.why_unreachable() or "")
+        await asyncio.to_thread(socket.unlink)
