@@ -159,4 +159,4 @@ def _summarise(classifier: OnnxClassifier, example: str, rounds: Sequence[_Round
 def _raw_parts(classifier: OnnxClassifier, prompt: str) -> tuple[Any, list[str], dict[str, NDArray[np.int64]]]:
     """Session, outputs and inputs, as the classifier itself would use them."""
     tokens = classifier.tokenizer.encode(prompt)
-    return classifier.session, classifier.outputs, classifier.feed(tokens.input_ids)
+    return classifier.session, classifier.outputs, classifier.feed(tokens)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import uvloop
 
-from sidecar.config.compile import DEFAULT_INTENT_TIERS, ClassifierConfig, Config, load_config
+from sidecar.config.compile import ClassifierConfig, Config, load_config
 from sidecar.config.document import ConfigError, suggest
 from sidecar.console.server import ConsoleServer
 from sidecar.extproc.processor import Processor
@@ -131,14 +131,16 @@ def load_classifier(config: Config) -> OnnxClassifier:
     """The policy's model, or the shipped one. Raises ModelFolderError unless its intents and the policy's agree."""
     folder = config.classifier.model_folder or SHIPPED_MODEL
     classifier = OnnxClassifier.load(folder)
-    unheard = [i for i in config.policy.intent_tiers if i not in DEFAULT_INTENT_TIERS and i not in classifier.intents]
+    rule = config.policy.tier_rule
+    unheard = [i for i in rule.least_tiers if i not in rule.usual_tiers and i not in classifier.intents]
     if unheard:
         close = suggest(unheard[0], classifier.intents)
         raise ModelFolderError(f"{folder}: the classifier knows no intent {unheard[0]!r} of the policy{close}")
-    unplaced = [intent for intent in classifier.intents if intent not in config.policy.intent_tiers]
-    if unplaced:
+    unplaced = [intent for intent in classifier.intents if intent not in {*rule.usual_tiers, *rule.least_tiers}]
+    if unplaced and not classifier.has_difficulty:
         raise ModelFolderError(
-            f"{folder}: the policy gives no tier to {', '.join(unplaced)}: add a line for each under `intents`"
+            f"{folder}: the model tells no difficulty, and the policy gives no tier to {', '.join(unplaced)}: "
+            "add a line for each under `intents`"
         )
     return classifier
 

@@ -19,10 +19,11 @@ from sidecar.config.schema import (
     read_tier,
 )
 from sidecar.routing.api import Api, Endpoint
-from sidecar.routing.policy import DifficultyThresholds, Model, Policy, build_plans
+from sidecar.routing.policy import Model, Policy, build_plans
 from sidecar.routing.tier import Tier
+from sidecar.routing.tier_rule import DifficultyThresholds, TierRule
 
-# What each intent needs by default: see docs/taxonomy.md for their meanings.
+# What each intent usually needs, for a classifier that tells no difficulty: see docs/taxonomy.md for their meanings.
 DEFAULT_INTENT_TIERS = {
     "chat": Tier.SIMPLE,
     "factual_qa": Tier.SIMPLE,
@@ -84,9 +85,12 @@ def load_config(file: Path) -> Config:
         models=models,
         virtual_models=virtual_models,
         fallbacks=fallbacks,
-        intent_tiers=_compile_intents(top.get("intents")),
-        difficulty=_compile_difficulty(top.get("difficulty")),
-        min_confidence=min_confidence.number(0, 1) if min_confidence else DEFAULT_MIN_CONFIDENCE,
+        tier_rule=TierRule(
+            difficulty=_compile_difficulty(top.get("difficulty")),
+            min_confidence=min_confidence.number(0, 1) if min_confidence else DEFAULT_MIN_CONFIDENCE,
+            least_tiers=_compile_intents(top.get("intents")),
+            usual_tiers=DEFAULT_INTENT_TIERS,
+        ),
         plans=build_plans(models.values(), fallbacks),
         hash="",
     )
@@ -152,8 +156,7 @@ def _apis(model: Model) -> set[Api]:
 
 
 def _compile_intents(value: Value | None) -> dict[str, Tier]:
-    given = {read_name(name, tier): read_tier(tier) for name, tier in value.members()} if value else {}
-    return DEFAULT_INTENT_TIERS | given
+    return {read_name(name, tier): read_tier(tier) for name, tier in value.members()} if value else {}
 
 
 def _compile_difficulty(value: Value | None) -> DifficultyThresholds:
@@ -186,9 +189,10 @@ def _with_hash(policy: Policy) -> Policy:
         "models": [_as_written(model) for model in policy.models.values()],
         "virtual_models": sorted(policy.virtual_models),
         "fallbacks": {at: model.name for at, model in sorted(policy.fallbacks.items())},
-        "intents": {intent: tier.label for intent, tier in sorted(policy.intent_tiers.items())},
-        "difficulty": asdict(policy.difficulty),
-        "min_confidence": policy.min_confidence,
+        "intents": {intent: tier.label for intent, tier in sorted(policy.tier_rule.least_tiers.items())},
+        "usual_tiers": {intent: tier.label for intent, tier in sorted(policy.tier_rule.usual_tiers.items())},
+        "difficulty": asdict(policy.tier_rule.difficulty),
+        "min_confidence": policy.tier_rule.min_confidence,
     }
     digest = hashlib.sha256(msgspec.json.encode(meaning)).hexdigest()[:16]
     return replace(policy, hash=digest)

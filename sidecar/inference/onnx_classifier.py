@@ -15,7 +15,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from sidecar.inference.tokenizer import PromptTokenizer
+from sidecar.inference.tokenizer import PromptTokenizer, Tokens
 from sidecar.routing.classification import Classification, ClassifierFailedError
 
 SHIPPED_MODEL = Path(__file__).parent / "model"
@@ -40,6 +40,17 @@ class _Card:
     version: str
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """All that a model says of one prompt."""
+
+    probabilities: NDArray[np.float32]
+    """One for each intent, in the order of the classifier's `intents`; they sum to 1."""
+    difficulty: float | None
+    """Probability that a cheap model's answer would not be good enough; None from a model without that head."""
+    truncated: bool
+
+
 class OnnxClassifier:
     """Classifies on the calling thread; any number of threads may share one."""
 
@@ -48,9 +59,9 @@ class OnnxClassifier:
         self.tokenizer = tokenizer
         self._inputs = {each.name for each in session.get_inputs()}
         outputs = [each.name for each in session.get_outputs()]
-        self._has_difficulty = "difficulty_logit" in outputs
+        self.has_difficulty = "difficulty_logit" in outputs
         intents = "intent_logits" if "intent_logits" in outputs else "logits"
-        self.outputs = [intents, "difficulty_logit"] if self._has_difficulty else [intents]
+        self.outputs = [intents, "difficulty_logit"] if self.has_difficulty else [intents]
         self.intents = card.intents
         self.version = card.version
         """Names the model in decisions and spans."""
@@ -73,37 +84,50 @@ class OnnxClassifier:
 
     def classify(self, prompt: str) -> Classification:
         """Raises ClassifierFailedError."""
-        tokens = self.tokenizer.encode(prompt)
-        try:
-            logits, *difficulty = self.session.run(self.outputs, self.feed(tokens.input_ids))
-        except Exception as error:  # ONNX Runtime raises its own native types; this is where they end
-            raise ClassifierFailedError(str(error)) from error
-        if not np.isfinite(logits).all():
-            raise ClassifierFailedError("the model gave logits that are no numbers")
-        probabilities = _softmax(logits[0])
-        best = int(probabilities.argmax())
+        reading = self.read(prompt)
+        best = int(reading.probabilities.argmax())
         return Classification(
             intent=self.intents[best],
-            confidence=float(probabilities[best]),
+            confidence=float(reading.probabilities[best]),
+            difficulty=reading.difficulty,
+            truncated=reading.truncated,
+        )
+
+    def read(self, prompt: str) -> Reading:
+        """Raises ClassifierFailedError."""
+        tokens = self.tokenizer.encode(prompt)
+        try:
+            logits, *difficulty = self.session.run(self.outputs, self.feed(tokens))
+        except Exception as error:  # ONNX Runtime raises its own native types; this is where they end
+            raise ClassifierFailedError(str(error)) from error
+        if not all(np.isfinite(output).all() for output in (logits, *difficulty)):
+            raise ClassifierFailedError("the model gave outputs that are no numbers")
+        return Reading(
+            probabilities=_softmax(logits[0]),
             difficulty=_sigmoid(float(difficulty[0].item())) if difficulty else None,
             truncated=tokens.truncated,
         )
 
-    def feed(self, input_ids: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
+    def feed(self, tokens: Tokens) -> dict[str, NDArray[np.int64]]:
         """One unpadded row: a batch, or padding, would change the int8 graph's scales and so the answer."""
-        feed = {"input_ids": input_ids}
+        feed = {"input_ids": tokens.input_ids}
         if "attention_mask" in self._inputs:
-            feed["attention_mask"] = np.ones_like(input_ids)
+            feed["attention_mask"] = np.ones_like(tokens.input_ids)
         if "token_type_ids" in self._inputs:
-            feed["token_type_ids"] = np.zeros_like(input_ids)
+            feed["token_type_ids"] = np.zeros_like(tokens.input_ids)
+        if "characters" in self._inputs:
+            feed["characters"] = np.array([tokens.characters], dtype=np.int64)
         return feed
 
     def _check(self, folder: Path) -> None:
         """Run it once: a graph with other inputs or another number of labels must not start to serve."""
         try:
-            logits = self.session.run(self.outputs, self.feed(np.array([[1, 2, 3]])))[0]
+            tokens = Tokens(np.array([[1, 2, 3]]), characters=1, truncated=False)
+            logits, *difficulty = self.session.run(self.outputs, self.feed(tokens))
         except Exception as error:
             raise ModelFolderError(f"{folder}: not a text classifier that can be used here: {error}") from error
+        if difficulty and difficulty[0].size != 1:
+            raise ModelFolderError(f"{folder}: difficulty_logit has shape {difficulty[0].shape}, expected (batch)")
         if logits.shape != (1, len(self.intents)):
             raise ModelFolderError(
                 f"{folder}: the model gives {logits.shape[-1]} labels, id2label in config.json {len(self.intents)}"

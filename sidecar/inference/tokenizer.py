@@ -29,6 +29,9 @@ class Tokens:
     input_ids: NDArray[np.int64]
     """Shape (1, n): one unpadded row, [CLS] first and [SEP] last, n <= max_tokens."""
 
+    characters: int
+    """Length of the whole prompt, at least 1: what a cut hides of it."""
+
     truncated: bool
     """Whether the model sees less than the whole prompt."""
 
@@ -66,7 +69,7 @@ class PromptTokenizer:
         if are_ids_cut:
             # [CLS] and [SEP] are the outermost ids, so they survive a cut in the middle.
             ids = ids[: self._head_tokens] + ids[-self._tail_tokens :]
-        return Tokens(np.asarray([ids], dtype=np.int64), is_text_cut or are_ids_cut)
+        return Tokens(np.asarray([ids], dtype=np.int64), max(1, len(text)), is_text_cut or are_ids_cut)
 
 
 def _keep_ends(text: str) -> tuple[str, bool]:

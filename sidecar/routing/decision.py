@@ -42,18 +42,8 @@ def decide_without_classifier(policy: Policy, request: ChatRequest) -> Decision 
 
 
 def decide_classified(policy: Policy, request: ChatRequest, classification: Classification) -> Decision:
-    """The decision on a classified request.
-
-    The tier is the intent's; difficulty and doubt only ever raise it, since a wrong answer costs the user more than
-    a dear one costs the operator.
-    """
-    tier, reason = policy.intent_tiers[classification.intent], Reason.INTENT
-    if classification.difficulty is not None:
-        needed = policy.difficulty.tier_of(classification.difficulty)
-        if needed > tier:
-            tier, reason = needed, Reason.DIFFICULTY
-    if classification.confidence < policy.min_confidence and tier.above > tier:
-        tier, reason = tier.above, Reason.LOW_CONFIDENCE
+    """The decision on a classified request."""
+    tier, reason = policy.tier_rule.tier_of(classification)
     return Decision(plan_from_tier(policy, tier, request), tier, reason, policy.hash, classification)
 
 

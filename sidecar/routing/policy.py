@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sidecar.routing.api import Endpoint
 from sidecar.routing.tier import Tier
+from sidecar.routing.tier_rule import TierRule
 
 Plan = tuple["Model", ...]
 """Models in the order in which Envoy shall try them."""
@@ -39,32 +40,13 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
-class DifficultyThresholds:
-    """From which difficulty on a request needs at least that tier."""
-
-    moderate: float
-    complex: float
-    reasoning: float
-
-    def tier_of(self, difficulty: float) -> Tier:
-        """The lowest tier that this difficulty allows."""
-        if difficulty >= self.reasoning:
-            return Tier.REASONING
-        if difficulty >= self.complex:
-            return Tier.COMPLEX
-        return Tier.MODERATE if difficulty >= self.moderate else Tier.SIMPLE
-
-
-@dataclass(frozen=True, slots=True)
 class Policy:
     """Which model may answer what. Immutable; a changed policy is another object with another hash."""
 
     models: Mapping[str, Model]
     virtual_models: frozenset[str]
     fallbacks: Mapping[Endpoint, Model]
-    intent_tiers: Mapping[str, Tier]
-    difficulty: DifficultyThresholds
-    min_confidence: float
+    tier_rule: TierRule
     plans: Mapping[tuple[Endpoint, Tier], Plan]
     """As `build_plans` makes them."""
     hash: str

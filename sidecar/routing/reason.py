@@ -7,9 +7,9 @@ class Reason(StrEnum):
     """The one thing that settled a decision."""
 
     INTENT = "intent"
-    """The tier is that of the intent."""
+    """The tier is the least that the policy gives the intent."""
     DIFFICULTY = "difficulty"
-    """The difficulty asked for a higher tier than the intent."""
+    """The tier is that of the difficulty."""
     LOW_CONFIDENCE = "low_confidence"
     """The classifier was unsure, so the tier above was taken."""
     PINNED = "pinned"

@@ -19,8 +19,9 @@ from sidecar.config.compile import (
 )
 from sidecar.config.document import ConfigError
 from sidecar.routing.api import Api, Endpoint
-from sidecar.routing.policy import DifficultyThresholds, Model, Price
+from sidecar.routing.policy import Model, Price
 from sidecar.routing.tier import Tier
+from sidecar.routing.tier_rule import DifficultyThresholds, TierRule
 from tests.fakes.properties import examples
 
 ROOT = Path(__file__).parents[2]
@@ -68,9 +69,12 @@ def test_what_is_left_out_has_a_default(tmp_path: Path) -> None:
         context=1000,
         price=Price(1.0, 2.0),
     )
-    assert config.policy.intent_tiers == DEFAULT_INTENT_TIERS
-    assert config.policy.difficulty == DEFAULT_DIFFICULTY
-    assert config.policy.min_confidence == DEFAULT_MIN_CONFIDENCE
+    assert config.policy.tier_rule == TierRule(
+        difficulty=DEFAULT_DIFFICULTY,
+        min_confidence=DEFAULT_MIN_CONFIDENCE,
+        least_tiers={},
+        usual_tiers=DEFAULT_INTENT_TIERS,
+    )
     assert config.classifier == ClassifierConfig(
         model_folder=None, deadline_seconds=0.04, threads=None, queue=64, cache_entries=4096
     )
@@ -93,18 +97,21 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         Endpoint.RESPONSES: small,
         Endpoint.MESSAGES: large,
     }
-    assert policy.intent_tiers == DEFAULT_INTENT_TIERS | {"chat": Tier.MODERATE, "refund": Tier.COMPLEX}
-    assert policy.difficulty == DifficultyThresholds(0.1, 0.2, 0.3)
-    assert policy.min_confidence == 0.25
+    assert policy.tier_rule == TierRule(
+        difficulty=DifficultyThresholds(0.1, 0.2, 0.3),
+        min_confidence=0.25,
+        least_tiers={"chat": Tier.MODERATE, "refund": Tier.COMPLEX},
+        usual_tiers=DEFAULT_INTENT_TIERS,
+    )
     assert config.classifier == ClassifierConfig(
         model_folder=tmp_path / "own", deadline_seconds=0.025, threads=3, queue=9, cache_entries=0
     )
 
 
 def test_thresholds_that_are_left_out_keep_their_defaults(tmp_path: Path) -> None:
-    assert load(tmp_path, MINIMAL + "difficulty: {moderate: 0.1}").policy.difficulty == replace(
-        DEFAULT_DIFFICULTY, moderate=0.1
-    )
+    rule = load(tmp_path, MINIMAL + "difficulty: {moderate: 0.1}").policy.tier_rule
+
+    assert rule.difficulty == replace(DEFAULT_DIFFICULTY, moderate=0.1)
 
 
 def test_the_first_fallback_that_has_an_endpoint_answers_there(tmp_path: Path) -> None:
@@ -170,9 +177,7 @@ def _reorderings(text: str) -> Iterable[str]:
         ),
         EVERY_KEY.replace("{auto: {}, cheap/auto: {}}", "{cheap/auto: {}, auto: {}}"),
         EVERY_KEY.replace("[small, large]", "[large, small]"),
-        EVERY_KEY.replace(
-            "{chat: moderate, refund: complex}", "\n  refund: complex\n  chat: moderate\n  math: reasoning"
-        ),
+        EVERY_KEY.replace("{chat: moderate, refund: complex}", "\n  refund: complex\n  chat: moderate"),
         EVERY_KEY.replace("[chat/completions, responses]", "[responses, chat/completions]"),
     ],
 )
@@ -192,6 +197,8 @@ def test_the_hash_is_that_of_the_meaning(tmp_path: Path, text: str) -> None:
         ("cheap/auto: {}", "cheap: {}"),
         ("chat: moderate", "chat: complex"),
         ("refund: complex", "refund: simple"),
+        # the usual tier, written down, is a least one
+        ("refund: complex", "refund: complex, math: reasoning"),
         ("moderate: 0.1", "moderate: 0.11"),
         ("min_confidence: 0.25", "min_confidence: 0.3"),
         ("  small:", "  little:"),

@@ -19,6 +19,7 @@ from sidecar.demo.preflight import find_envoy, free_ports
 from sidecar.demo.providers import ControlClient, ProviderProcess
 from sidecar.demo.shipped import shipped_file
 from sidecar.demo.tether import tethered
+from tests.envoy.prompts import LEAST_TIERS, SIMPLE
 from tests.fakes.ports import free_port
 
 HOSTS = {
@@ -52,7 +53,7 @@ class Gateway:
     ) -> None:
         self.port, self.admin_port = free_ports(2)
         self.http_port = free_port(workers)  # each worker takes the next one
-        self.policy = policy or shipped_file("examples", "router.yaml")
+        self._policy = policy
         self._config = config
         self._workers = workers
         # envoy-basic.yaml ejects nothing: its retries have nowhere else to go.
@@ -117,9 +118,7 @@ class Gateway:
         if self._temporary is not None:
             self._temporary.cleanup()
 
-    def ask(
-        self, prompt: str = "hi there, thanks a lot!", *, model: str = "auto", path: str = "/v1/chat/completions"
-    ) -> httpx.Response:
+    def ask(self, prompt: str = SIMPLE, *, model: str = "auto", path: str = "/v1/chat/completions") -> httpx.Response:
         """One small request."""
         body: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": prompt}]}
         if path == "/v1/messages":
@@ -160,7 +159,8 @@ class Gateway:
 
     def start_sidecar(self) -> None:
         """The first time, or again after a kill; returns when it is ready."""
-        command = [sys.executable, "-m", "sidecar", "serve", "--policy", str(self.policy)]
+        policy = self._policy or self._write_policy()
+        command = [sys.executable, "-m", "sidecar", "serve", "--policy", str(policy)]
         command += ["--socket", str(self.folder / "sidecar.sock"), "--http", f"127.0.0.1:{self.http_port}"]
         command += ["--workers", str(self._workers)]
         with (self.folder / "sidecar.log").open("ab") as log:
@@ -195,6 +195,12 @@ class Gateway:
         if self._wait_for_sidecar:
             self.wait_until_deciding()
             self.providers.clear_requests()
+
+    def _write_policy(self) -> Path:
+        """The example that ships, with what `prompts` needs to reach every tier."""
+        policy = self.folder / "router.yaml"
+        policy.write_text(f"{shipped_file('examples', 'router.yaml').read_text()}\n{LEAST_TIERS}\n")
+        return policy
 
     def write_bootstrap(self, folder: Path, provider_ports: Mapping[str, int] | None = None) -> Path:
         """Envoy's configuration with all places in that folder; also without anything running."""

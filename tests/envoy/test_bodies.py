@@ -76,7 +76,7 @@ def test_half_an_emoji_is_no_reason_to_refuse(any_gateway: Gateway) -> None:
     any_gateway.providers.clear_requests()
     body = b'{"model":"auto","messages":[{"role":"user","content":"hi there, thanks a lot! \\ud83d"}]}'
     answer = any_gateway.post(body)
-    assert (answer.headers["x-llm-reason"], answer.headers["x-llm-model"]) == ("intent", "gemini-flash")
+    assert (answer.headers["x-llm-reason"], answer.headers["x-llm-model"]) == ("difficulty", "gemini-flash")
     (received,) = any_gateway.providers.requests()
     assert received["body_bytes"] == len(body) - len("auto") + len("gemini-2.0-flash")
 

@@ -89,7 +89,7 @@ async def test_the_metadata_has_the_plan_and_why(envoy: FakeEnvoy, observer: Rec
         "decision_id": observer.last.decision_id,
         "model": "simple",
         "tier": "simple",
-        "reason": "intent",
+        "reason": "difficulty",
         "policy": ladder().hash,
         "intent": "chat",
         "confidence": 0.9,
@@ -208,7 +208,7 @@ async def test_a_buffered_body_is_whole_even_with_trailers_to_come(envoy: FakeEn
 
     answers = await envoy.ask(headers, request_body(body(), end_of_stream=False))
 
-    assert router_metadata(answers.last)["reason"] == "intent"
+    assert router_metadata(answers.last)["reason"] == "difficulty"
 
 
 @pytest.mark.asyncio

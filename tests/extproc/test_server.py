@@ -66,7 +66,7 @@ async def test_a_server_on_a_port_serves_too() -> None:
         await server.serve(processor())
         answers = await envoy.ask(request_headers(), request_body(body()))
 
-    assert router_metadata(answers.last)["reason"] == "intent"
+    assert router_metadata(answers.last)["reason"] == "difficulty"
 
 
 @pytest.mark.asyncio

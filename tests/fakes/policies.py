@@ -1,11 +1,12 @@
 """Policies to decide by, without a file."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from sidecar.config.compile import DEFAULT_INTENT_TIERS
 from sidecar.routing.api import Api, Endpoint
-from sidecar.routing.policy import DifficultyThresholds, Model, Policy, Price, build_plans
+from sidecar.routing.policy import Model, Policy, Price, build_plans
 from sidecar.routing.tier import Tier
+from sidecar.routing.tier_rule import DifficultyThresholds, TierRule
 
 
 def make_model(
@@ -34,25 +35,35 @@ def make_model(
 
 
 def make_policy(
-    models: Iterable[Model], fallbacks: Iterable[str], *, virtual_models: Iterable[str] = ("auto",)
+    models: Iterable[Model],
+    fallbacks: Iterable[str],
+    *,
+    virtual_models: Iterable[str] = ("auto",),
+    least_tiers: Mapping[str, Tier] | None = None,
 ) -> Policy:
-    """A policy with the default thresholds. The first of `fallbacks` that knows an endpoint answers there."""
+    """A policy with thresholds of its own. The first of `fallbacks` that knows an endpoint answers there."""
     by_name = {model.name: model for model in models}
     by_endpoint = {at: by_name[name] for name in reversed([*fallbacks]) for at in by_name[name].endpoints}
     return Policy(
         models=by_name,
         virtual_models=frozenset(virtual_models),
         fallbacks=by_endpoint,
-        intent_tiers=DEFAULT_INTENT_TIERS,
-        difficulty=DifficultyThresholds(moderate=0.5, complex=0.75, reasoning=0.9),
-        min_confidence=0.5,
+        tier_rule=TierRule(
+            difficulty=DifficultyThresholds(moderate=0.5, complex=0.75, reasoning=0.9),
+            min_confidence=0.5,
+            least_tiers=least_tiers or {},
+            usual_tiers=DEFAULT_INTENT_TIERS,
+        ),
         plans=build_plans(by_name.values(), by_endpoint),
         hash="feedc0de",
     )
 
 
-def ladder() -> Policy:
-    """An OpenAI model for each tier, named after it, and two of Anthropic's; the fallbacks are complex and sonnet."""
+def ladder(*, least_tiers: Mapping[str, Tier] | None = None) -> Policy:
+    """An OpenAI model for each tier, named after it, and two of Anthropic's; the fallbacks are complex and sonnet.
+
+    Unless told otherwise it gives one intent a tier of its own: math is at least reasoning.
+    """
     return make_policy(
         [
             *(make_model(tier.label, tier) for tier in Tier),
@@ -60,4 +71,5 @@ def ladder() -> Policy:
             make_model("sonnet", Tier.COMPLEX, api=Api.ANTHROPIC),
         ],
         ["complex", "sonnet"],
+        least_tiers={"math": Tier.REASONING} if least_tiers is None else least_tiers,
     )

@@ -23,47 +23,40 @@ def names(decision: Decision) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("intent", "confidence", "difficulty", "tier", "reason", "plan"),
+    ("difficulty", "tier", "plan"),
     [
-        # the intent's tier, then upward, and last downward
-        ("chat", 0.9, 0.1, Tier.SIMPLE, Reason.INTENT, FROM_SIMPLE),
-        ("translation", 0.9, 0.1, Tier.MODERATE, Reason.INTENT, FROM_MODERATE),
-        ("code_generation", 0.9, 0.1, Tier.COMPLEX, Reason.INTENT, FROM_COMPLEX),
-        ("math", 0.9, 0.1, Tier.REASONING, Reason.INTENT, FROM_REASONING),
-        ("chat", 0.9, None, Tier.SIMPLE, Reason.INTENT, FROM_SIMPLE),
-        # difficulty raises it from its threshold on
-        ("chat", 0.9, 0.499, Tier.SIMPLE, Reason.INTENT, FROM_SIMPLE),
-        ("chat", 0.9, 0.5, Tier.MODERATE, Reason.DIFFICULTY, FROM_MODERATE),
-        ("chat", 0.9, 0.749, Tier.MODERATE, Reason.DIFFICULTY, FROM_MODERATE),
-        ("chat", 0.9, 0.75, Tier.COMPLEX, Reason.DIFFICULTY, FROM_COMPLEX),
-        ("chat", 0.9, 0.9, Tier.REASONING, Reason.DIFFICULTY, FROM_REASONING),
-        ("translation", 0.9, 0.5, Tier.MODERATE, Reason.INTENT, FROM_MODERATE),
-        ("translation", 0.9, 1.0, Tier.REASONING, Reason.DIFFICULTY, FROM_REASONING),
-        # and never lowers it
-        ("math", 0.9, 0.0, Tier.REASONING, Reason.INTENT, FROM_REASONING),
-        ("code_generation", 0.9, 0.5, Tier.COMPLEX, Reason.INTENT, FROM_COMPLEX),
-        # doubt raises it by one
-        ("chat", 0.5, 0.1, Tier.SIMPLE, Reason.INTENT, FROM_SIMPLE),
-        ("chat", 0.499, 0.1, Tier.MODERATE, Reason.LOW_CONFIDENCE, FROM_MODERATE),
-        ("chat", 0.0, None, Tier.MODERATE, Reason.LOW_CONFIDENCE, FROM_MODERATE),
-        ("chat", 0.1, 0.5, Tier.COMPLEX, Reason.LOW_CONFIDENCE, FROM_COMPLEX),
-        ("code_generation", 0.1, 0.1, Tier.REASONING, Reason.LOW_CONFIDENCE, FROM_REASONING),
-        # where there is a tier above
-        ("math", 0.1, 0.1, Tier.REASONING, Reason.INTENT, FROM_REASONING),
-        ("chat", 0.1, 0.95, Tier.REASONING, Reason.DIFFICULTY, FROM_REASONING),
+        (0.1, Tier.SIMPLE, FROM_SIMPLE),
+        (0.5, Tier.MODERATE, FROM_MODERATE),
+        (0.75, Tier.COMPLEX, FROM_COMPLEX),
+        (0.9, Tier.REASONING, FROM_REASONING),
     ],
 )
-def test_intent_difficulty_and_doubt_settle_the_tier(
-    intent: str, confidence: float, difficulty: float | None, tier: Tier, reason: Reason, plan: list[str]
-) -> None:
-    evidence = classification(intent, confidence=confidence, difficulty=difficulty)
+def test_a_classified_request_gets_the_plan_of_its_tier(difficulty: float, tier: Tier, plan: list[str]) -> None:
+    evidence = classification(difficulty=difficulty)
 
     decision = decide_classified(ladder(), request(), evidence)
 
-    assert (decision.tier, decision.reason, names(decision)) == (tier, reason, plan)
+    assert (decision.tier, decision.reason, names(decision)) == (tier, Reason.DIFFICULTY, plan)
     assert decision.model is decision.plan[0]
     assert decision.classification is evidence
     assert decision.policy_hash == ladder().hash
+
+
+@pytest.mark.parametrize(
+    ("confidence", "tier", "reason", "plan"),
+    [
+        (0.9, Tier.MODERATE, Reason.INTENT, FROM_MODERATE),
+        (0.1, Tier.COMPLEX, Reason.LOW_CONFIDENCE, FROM_COMPLEX),
+    ],
+)
+def test_a_classified_request_gets_its_tier_and_reason_from_the_rule_of_the_policy(
+    confidence: float, tier: Tier, reason: Reason, plan: list[str]
+) -> None:
+    policy = ladder(least_tiers={"chat": Tier.MODERATE})
+
+    decision = decide_classified(policy, request(), classification("chat", confidence=confidence))
+
+    assert (decision.tier, decision.reason, names(decision)) == (tier, reason, plan)
 
 
 @pytest.mark.parametrize(

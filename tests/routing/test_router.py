@@ -23,11 +23,11 @@ AMPLE_SECONDS = 60.0
 
 @pytest.mark.asyncio
 async def test_a_classifier_that_answers_decides() -> None:
-    classifier = AnsweringClassifier(classification("math"))
+    classifier = AnsweringClassifier(classification("math", difficulty=0.95))
 
     routed = await Router(ladder(), classifier, AMPLE_SECONDS).route(request("2 + 2?"))
 
-    assert (routed.decision.tier, routed.decision.reason) == (Tier.REASONING, Reason.INTENT)
+    assert (routed.decision.tier, routed.decision.reason) == (Tier.REASONING, Reason.DIFFICULTY)
     assert classifier.prompts == ["2 + 2?"]
     assert routed.classify_seconds > 0
 
@@ -64,7 +64,7 @@ async def test_a_classifier_that_hangs_is_cancelled_and_the_fallback_answers() -
 async def test_an_answer_that_is_right_on_time_counts() -> None:
     routed = await Router(ladder(), AnsweringClassifier(), deadline_seconds=0).route(request())
 
-    assert routed.decision.reason is Reason.INTENT
+    assert routed.decision.reason is Reason.DIFFICULTY
 
 
 @pytest.mark.asyncio
@@ -76,7 +76,7 @@ async def test_requests_wait_side_by_side() -> None:
 
     classifier.answer.set_result(classification())
 
-    assert {routed.decision.reason for routed in await asyncio.gather(*waiting)} == {Reason.INTENT}
+    assert {routed.decision.reason for routed in await asyncio.gather(*waiting)} == {Reason.DIFFICULTY}
 
 
 @pytest.mark.asyncio
