@@ -3,19 +3,26 @@
 import argparse
 import asyncio
 import logging
+import math
+import signal
 import sys
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
+from sidecar.routing.classification import ClassifierFailedError
+from sidecar.routing.tier import Tier
 from sidecar.workers import EXIT_CANNOT_START, run_workers, worker_address
 
 _DEFAULT_SOCKET = "/run/llm/sidecar.sock"
 
 _HIGHEST_PORT = 65535
 
+EXIT_INTERRUPTED = 130  # as shells say of a command that Ctrl-C ended
+
 
 def main(arguments: list[str] | None = None) -> int:
-    """Exit codes: 0 done, 1 something broke, 2 the command line, the policy or a port cannot be used."""
+    """Exit codes: 0 done, 1 something broke, 2 the command line, the policy, the input or a port cannot be used."""
     options = _build_parser().parse_args(arguments)
     return int(options.run(options))
 
@@ -28,6 +35,9 @@ def _build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_serve(commands)
     _add_demo(commands)
+    _add_classify(commands)
+    _add_calibrate(commands)
+    _add_train(commands)
     return parser
 
 
@@ -93,6 +103,74 @@ def _add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     demo.set_defaults(run=_run_demo)
 
 
+def _add_classify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    classify = commands.add_parser(
+        "classify",
+        help="say what the sidecar would make of each prompt of a file",
+        description='Read lines {"text": "…"} from standard input; write intent, confidence, the likeliest three '
+        "intents, difficulty, tier and whether the text was truncated, as a line of JSON for each.",
+    )
+    _add_setup(classify)
+    classify.set_defaults(run=_run_classify)
+
+
+def _add_calibrate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    calibrate = commands.add_parser(
+        "calibrate",
+        help="find the difficulty threshold for a share of strong calls or a quality",
+        description='Read a log of prompts, lines {"text": "…"}, from standard input; print the threshold, as a line '
+        "for the policy, and what it does to this log.",
+    )
+    target = calibrate.add_mutually_exclusive_group(required=True)
+    target.add_argument(
+        "--strong-share", type=_share, metavar="SHARE", help="the share of requests that shall get the tier, 0 to 1"
+    )
+    target.add_argument(
+        "--quality",
+        type=_share,
+        metavar="GRADE",
+        help='the mean grade that answers shall have, 0 to 1; needs lines {"text": "…", "weak": 0, "strong": 1}',
+    )
+    calibrate.add_argument(
+        "--tier",
+        choices=("moderate", "complex", "reasoning"),
+        default="complex",
+        help="whose threshold to find; this tier and those above are the strong ones (default: complex)",
+    )
+    _add_setup(calibrate)
+    calibrate.set_defaults(run=_run_calibrate)
+
+
+def _add_train(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    train = commands.add_parser(
+        "train",
+        help="fine-tune the classifier on your own labels",
+        description='Fine-tune the model in use on lines {"text", "intent" and/or "tier", "group"?}, write a model '
+        "folder, and tell whether it is better than the model in use. The intents may be your own. Interrupted, the "
+        "same command goes on.",
+    )
+    train.add_argument("--data", type=Path, required=True, metavar="FILE", help="labelled prompts, JSON Lines")
+    train.add_argument("--out", type=Path, required=True, metavar="DIR", help="the model folder to write")
+    train.add_argument("--policy", type=Path, metavar="FILE", help="a policy, for its rule and its model")
+    train.add_argument("--model", type=Path, metavar="DIR", help="the model to start from (default: the one in use)")
+    train.add_argument(
+        "--epochs", type=_epochs, default=6.0, metavar="N", help="passes over the prompts, at most (default: 6)"
+    )
+    train.add_argument("--seed", type=int, default=17, help="the same seed gives the same model (default: 17)")
+    train.add_argument("--threads", type=_positive, metavar="N", help="(default: the processors available)")
+    train.set_defaults(run=_run_train)
+
+
+def _add_setup(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--policy", type=Path, metavar="FILE", help="a policy, for its rule and its model (default: the defaults)"
+    )
+    command.add_argument("--model", type=Path, metavar="DIR", help="another model folder than the policy's")
+    command.add_argument(
+        "--threads", type=_positive, metavar="N", help="prompts at once (default: the processors available)"
+    )
+
+
 def _run_serve(options: argparse.Namespace) -> int:
     logging.basicConfig(
         level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
@@ -147,6 +225,63 @@ def _run_demo(options: argparse.Namespace) -> int:
     )
 
 
+def _run_classify(options: argparse.Namespace) -> int:
+    def run() -> None:
+        from sidecar.offline.commands import run_classify
+
+        run_classify(options.policy, options.model, options.threads)
+
+    return _run_filter(run)
+
+
+def _run_calibrate(options: argparse.Namespace) -> int:
+    def run() -> None:
+        from sidecar.offline.calibrate import Target
+        from sidecar.offline.commands import run_calibrate
+
+        target = Target(Tier[options.tier.upper()], options.strong_share or 0.0, options.quality)
+        run_calibrate(options.policy, options.model, options.threads, target)
+
+    return _run_filter(run)
+
+
+def _run_train(options: argparse.Namespace) -> int:
+    from sidecar.offline.lines import InputError
+
+    try:
+        from sidecar.finetuning.command import run_train
+    except ModuleNotFoundError as error:
+        print(f"sidecar: train needs {error.name}: pip install 'envoy-llm-sidecar[train]'", file=sys.stderr)
+        return EXIT_CANNOT_START
+    try:
+        run_train(options)
+    except InputError as error:
+        print(f"sidecar: {error}", file=sys.stderr)
+        return EXIT_CANNOT_START
+    except KeyboardInterrupt:
+        print("\nsidecar: interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    return 0
+
+
+def _run_filter(run: Callable[[], None]) -> int:
+    """Ctrl-C and `| head` end it at once and without a word, as they end `cat`."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it was started to ignore Ctrl-C
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from sidecar.offline.lines import InputError
+
+    try:
+        run()
+    except InputError as error:
+        print(f"sidecar: {error}", file=sys.stderr)
+        return EXIT_CANNOT_START
+    except (ClassifierFailedError, OSError) as error:
+        print(f"sidecar: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
 def _socket(text: str) -> str:
     if "/" not in text:  # a path has one: ./sidecar.sock
         _address(text)
@@ -164,6 +299,26 @@ def _port(text: str) -> int:
     if not text.isdecimal() or not 0 < int(text) <= _HIGHEST_PORT:
         raise argparse.ArgumentTypeError(f"expected a port from 1 to {_HIGHEST_PORT}, got {text!r}")
     return int(text)
+
+
+def _epochs(text: str) -> float:
+    try:
+        epochs = float(text)
+    except ValueError:
+        epochs = math.nan
+    if not 0 < epochs < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
+    return epochs
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = math.nan
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got {text!r}")
+    return share
 
 
 def _positive(text: str) -> int:

@@ -136,8 +136,8 @@ def load_classifier(config: Config) -> OnnxClassifier:
     if unheard:
         close = suggest(unheard[0], classifier.intents)
         raise ModelFolderError(f"{folder}: the classifier knows no intent {unheard[0]!r} of the policy{close}")
-    unplaced = [intent for intent in classifier.intents if intent not in {*rule.usual_tiers, *rule.least_tiers}]
-    if unplaced and not classifier.has_difficulty:
+    unplaced = [] if classifier.has_difficulty else rule.unplaced(classifier.intents)
+    if unplaced:
         raise ModelFolderError(
             f"{folder}: the model tells no difficulty, and the policy gives no tier to {', '.join(unplaced)}: "
             "add a line for each under `intents`"

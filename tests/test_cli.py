@@ -53,7 +53,8 @@ async def test_a_server_decides_until_it_is_told_to_leave(folder: Path, number: 
         assert get(f"http://127.0.0.1:{port}/readyz") == (200, "ready\n")
         assert get(f"http://127.0.0.1:{port}/healthz") == (200, "ok\n")
         decided = await decide(folder / "sidecar.sock")
-        assert decided["reason"] in ("intent", "classifier_timeout")  # the machine that runs the tests may be busy
+        # the machine that runs the tests may be busy
+        assert decided["reason"] in ("difficulty", "classifier_timeout")
         assert f'reason="{decided["reason"]}"' in get(f"http://127.0.0.1:{port}/metrics")[1]
 
         assert serving.leave(number) == 0
@@ -158,8 +159,10 @@ def test_a_place_that_cannot_be_listened_at_is_a_2_and_one_line(folder: Path) ->
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--help"], ["serve", "demo"]),
+        (["--help"], ["serve", "demo", "classify", "calibrate"]),
         (["serve", "--help"], ["--policy", "--socket", "--http", "--workers", "--log-level"]),
+        (["classify", "--help"], ["--policy", "--model", "--threads"]),
+        (["calibrate", "--help"], ["--strong-share", "--quality", "--tier", "--policy", "--model", "--threads"]),
         (["--version"], ["."]),
     ],
 )

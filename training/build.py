@@ -11,16 +11,17 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import shutil
 import time
 from pathlib import Path
 
 import torch
 
-from sidecar.inference.tokenizer import PromptTokenizer
-from training.base_model import base_folder
+from sidecar.finetuning.export import write_model_folder
+from sidecar.finetuning.fit import Settings, fit, fit_temperature
+from training.base_model import extended_base
 from training.data import training_prompts, validation_prompts
-from training.export import MAX_TOKENS, write_model_folder
-from training.fit import Settings, fit, fit_temperature
+from training.labels import INTENTS
 
 
 def main() -> None:
@@ -31,28 +32,43 @@ def main() -> None:
     started = time.monotonic()
 
     prompts = training_prompts(arguments.data, settings.seed)
-    tokenizer = PromptTokenizer.load(base_folder(), MAX_TOKENS)
-    print(
-        f"{len(prompts)} prompts, {sum(p.is_authored for p in prompts)} of them authored; {settings}",
-        flush=True,
-    )
+    base = extended_base([p.text for p in prompts])
+    network = base.new_classifier(len(INTENTS), settings.seed)
+    print(f"{len(prompts)} prompts, {sum(p.is_authored for p in prompts)} of them authored; {settings}", flush=True)
 
     checkpoint = arguments.work / "checkpoint.pt"
-    network = fit(prompts, tokenizer, settings, checkpoint)
-    temperature = fit_temperature(network, validation_prompts(), tokenizer)
+    fit(network, prompts, base.prompt_tokenizer(), settings, checkpoint, progress=print_progress)
+    temperature = fit_temperature(network, validation_prompts(), base.prompt_tokenizer())
     today = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
-    version = write_model_folder(network, arguments.out, arguments.work / "model-fp32.onnx", today)
+    version = write_model_folder(
+        network,
+        base.shape,
+        INTENTS,
+        base.tokenizer,
+        arguments.out,
+        float_file=arguments.work / "model.onnx",
+        date=today,
+    )
+    # A model folder too, to compare the int8 graph with.
+    for name in ("tokenizer.json", "config.json"):
+        shutil.copyfile(arguments.out / name, arguments.work / name)
     # Only an interrupted run is to be gone on from; the next one may have other prompts.
     checkpoint.unlink()
     minutes = (time.monotonic() - started) / 60
     print(f"{arguments.out}: version {version}, temperature {temperature:.2f}, {minutes:.0f} min")
 
 
+def print_progress(done: int, steps: int, loss: float, seconds_left: float) -> None:
+    """A line now and then."""
+    if done % 100 == 0 or done == steps:
+        print(f"step {done}/{steps}  loss {loss:.3f}  {seconds_left / 60:.0f} min left", flush=True)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="folder with intent/ and difficulty/; without it, authored only")
     parser.add_argument("--out", type=Path, required=True, help="model folder to write")
-    parser.add_argument("--work", type=Path, default=Path("build/model"), help="checkpoint and fp32 graph go here")
+    parser.add_argument("--work", type=Path, default=Path("build/model"), help="checkpoint and float model go here")
     parser.add_argument("--seed", type=int, default=Settings().seed)
     parser.add_argument("--epochs", type=float, default=Settings().epochs)
     parser.add_argument("--threads", type=int, default=2)

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training.labels import INTENTS, TIER_DIFFICULTY
+from sidecar.finetuning import prompt as finetuning
+from sidecar.routing.tier import Tier
+from training.labels import INTENTS
 
 PROMPTS_FOLDER = Path(__file__).parent / "prompts"
 
@@ -46,21 +48,20 @@ _ROWS_PER_SOURCE_AND_INTENT = 150
 _ROWS_PER_FAMILY_AND_INTENT = 480
 _ROWS_PER_DIFFICULTY_SOURCE = 200
 
+# Collected labels come from the source as a whole, not from a look at each prompt.
+_COLLECTED_WEIGHT = 0.7
 
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """One labelled prompt; what a source does not label is None."""
 
-    text: str
-    group: str
-    """Authored set ("a7") or source ("t0:samsum")."""
-    intent: int | None = None
-    tier: str | None = None
-    difficulty: float | None = None
-    """Probability in [0, 1] that a cheap model's answer is not good enough."""
-    weak_ok: float | None = None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt(finetuning.Prompt):
+    """With what is only needed to measure."""
+
     language: str = "en"
     is_authored: bool = False
+    weak_ok: float | None = None
+    """Whether the named cheap model's answer was good, 0 or 1."""
+    strong_ok: float | None = None
+    """The same of the named strong model."""
 
 
 def load_authored(folder: Path = PROMPTS_FOLDER) -> list[Prompt]:
@@ -70,8 +71,9 @@ def load_authored(folder: Path = PROMPTS_FOLDER) -> list[Prompt]:
             text=row["text"],
             group=row["author"],
             intent=INTENTS.index(row["intent"]),
-            tier=row["tier"],
-            difficulty=TIER_DIFFICULTY[row["tier"]],
+            tier=Tier[row["tier"].upper()],
+            # The second time as a hurried person types it.
+            copies=1,
             language=row["lang"],
             is_authored=True,
         )
@@ -82,7 +84,12 @@ def load_authored(folder: Path = PROMPTS_FOLDER) -> list[Prompt]:
 def load_intents(data_folder: Path) -> list[Prompt]:
     """Collected prompts with an intent: `intent/*.jsonl` in the data folder."""
     return [
-        Prompt(text=row["text"], group=row["source"], intent=INTENTS.index(row["intent"]))
+        Prompt(
+            text=row["text"],
+            group=row["source"],
+            intent=INTENTS.index(row["intent"]),
+            weight=_COLLECTED_WEIGHT,
+        )
         for row in _rows(data_folder / "intent")
         if row["source"] not in _SHARE_ALIKE
     ]
@@ -95,8 +102,9 @@ def load_difficulties(data_folder: Path) -> list[Prompt]:
             text=row["text"],
             # RouterArena draws a handful of rows from each of forty sets: one group, or there is no base rate.
             group="routerarena" if row["source"].startswith("routerarena") else row["source"],
-            difficulty=1.0 - row["weak_p"],
+            failure=1.0 - row["weak_p"],
             weak_ok=row["weak_ok"],
+            strong_ok=row["strong_ok"],
         )
         for row in _rows(data_folder / "difficulty")
     ]
@@ -113,22 +121,20 @@ def training_prompts(data_folder: Path | None, seed: int) -> list[Prompt]:
     left_out = [p for p in authored if p.group in TEST_SETS + VALIDATION_SETS]
     chosen = [p for p in authored if p.group not in TEST_SETS + VALIDATION_SETS]
     if data_folder is None:
-        return chosen
+        return _without(chosen, left_out)
     shuffle = random.Random(seed).shuffle
     intents = load_intents(data_folder)
     difficulties = load_difficulties(data_folder)
     left_out += [p for p in intents if is_of_family(p.group, TEST_INTENT_FAMILIES)]
     left_out += [p for p in difficulties if is_of_family(p.group, TEST_DIFFICULTY_FAMILIES)]
-    # Two collections may hold the same question (GSM8K is in several): a left-out text is left out everywhere.
-    unseen = {_fingerprint(p.text) for p in left_out}
-    intents = [p for p in intents if _fingerprint(p.text) not in unseen]
-    difficulties = [p for p in difficulties if _fingerprint(p.text) not in unseen]
+    intents = _without(intents, left_out)
+    difficulties = _without(difficulties, left_out)
     shuffle(intents)
     shuffle(difficulties)
     intents = _capped(intents, _ROWS_PER_SOURCE_AND_INTENT, key=lambda p: (p.group, p.intent))
     intents = _capped(intents, _ROWS_PER_FAMILY_AND_INTENT, key=lambda p: (_family(p.group), p.intent))
     difficulties = _capped(difficulties, _ROWS_PER_DIFFICULTY_SOURCE, key=lambda p: p.group)
-    return chosen + intents + difficulties
+    return _without(chosen, left_out) + intents + difficulties
 
 
 def validation_prompts() -> list[Prompt]:
@@ -153,51 +159,6 @@ def difficulty_test_prompts(data_folder: Path) -> list[Prompt]:
     return [p for p in load_difficulties(data_folder) if is_of_family(p.group, TEST_DIFFICULTY_FAMILIES)]
 
 
-def careless_copy(text: str, rng: random.Random) -> str:
-    """The same request as a hurried person types it; the label must survive, so words are never replaced."""
-    change = rng.randrange(4)
-    if change == 0:
-        return _with_typos(text, rng)
-    if change == 1:
-        return _with_courtesy(text, rng)
-    if change == 2:
-        return text.rstrip(" .?!") if rng.random() < 0.5 else " ".join(text.replace("'", "").split())
-    return text
-
-
-# Real users wrap a request in phrases that say nothing about it.
-_OPENERS = (
-    "hi, ",
-    "Hello! ",
-    "hey ",
-    "please ",
-    "Quick one: ",
-    "Could you help me with this? ",
-    "pls ",
-    "So, ",
-)
-_CLOSERS = (" thanks", " Thank you!", " please", " pls", " thx!!", " Thanks in advance.", " asap")
-
-
-def _with_courtesy(text: str, rng: random.Random) -> str:
-    opener = rng.choice(_OPENERS) if rng.random() < 0.6 else ""
-    closer = rng.choice(_CLOSERS) if not opener or rng.random() < 0.4 else ""
-    return f"{opener}{text}{closer}"
-
-
-def _with_typos(text: str, rng: random.Random) -> str:
-    """Swap, drop or double about one letter in forty, at least one."""
-    letters = list(text)
-    places = [i for i in range(len(letters) - 1) if letters[i].isalpha() and letters[i + 1].isalpha()]
-    for i in rng.sample(places, min(len(places), max(1, len(places) // 40))):
-        kind = rng.randrange(3)
-        if kind == 0:
-            letters[i], letters[i + 1] = letters[i + 1], letters[i]
-        else:
-            letters[i] = "" if kind == 1 else letters[i] * 2
-    return "".join(letters)
-
-
 def _rows(folder: Path) -> Iterator[dict[str, Any]]:
     files = sorted(folder.glob("*.jsonl"))
     if not files:
@@ -206,6 +167,12 @@ def _rows(folder: Path) -> Iterator[dict[str, Any]]:
         with file.open(encoding="utf-8") as lines:
             for line in lines:
                 yield json.loads(line)
+
+
+def _without(prompts: list[Prompt], left_out: list[Prompt]) -> list[Prompt]:
+    """Two collections may hold the same question (GSM8K is in several): a left-out text is left out everywhere."""
+    unseen = {_fingerprint(p.text) for p in left_out}
+    return [p for p in prompts if _fingerprint(p.text) not in unseen]
 
 
 def _fingerprint(text: str) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from training.answers import Answers
-from training.data import Prompt
+from sidecar.config.compile import DEFAULT_DIFFICULTY
+from sidecar.finetuning.prompt import Prompt
+from sidecar.offline.answers import Answers
 from training.labels import DEFAULT_TIER, INTENTS, TIERS
 
 INTENT_TIERS = np.array([TIERS.index(DEFAULT_TIER[intent]) for intent in INTENTS])
@@ -28,6 +30,9 @@ class Thresholds:
         return np.searchsorted([self.moderate, self.complex, self.reasoning], difficulties, side="right")
 
 
+DEFAULT_THRESHOLDS = Thresholds(**asdict(DEFAULT_DIFFICULTY))
+
+
 @dataclass(frozen=True, slots=True)
 class TierFigures:
     """Shares of prompts, against the labelled tier."""
@@ -44,9 +49,9 @@ class TierFigures:
         )
 
 
-def labelled_tiers(prompts: list[Prompt]) -> NDArray[np.int64]:
+def labelled_tiers(prompts: Sequence[Prompt]) -> NDArray[np.int64]:
     """Index into TIERS of each prompt's label."""
-    return np.array([TIERS.index(p.tier) for p in prompts if p.tier is not None])
+    return np.array([int(p.tier) for p in prompts if p.tier is not None])
 
 
 def served_tiers(
@@ -78,7 +83,7 @@ def best_thresholds(
     is_intent_floor: bool,
 ) -> Thresholds:
     """Thresholds with the fewest tier errors, a prompt sent too low costing `too_low_cost` times one too high."""
-    grid = np.round(np.arange(0.1, 0.96, 0.05), 2)
+    grid = np.round(np.arange(0.05, 0.96, 0.025), 3)
 
     def cost(thresholds: Thresholds) -> float:
         served = served_tiers(answers, thresholds, min_confidence, is_intent_floor=is_intent_floor)

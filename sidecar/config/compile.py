@@ -46,6 +46,13 @@ DEFAULT_INTENT_TIERS = {
 DEFAULT_DIFFICULTY = DifficultyThresholds(moderate=0.2, complex=0.55, reasoning=0.8)
 DEFAULT_MIN_CONFIDENCE = 0.4
 
+DEFAULT_TIER_RULE = TierRule(
+    difficulty=DEFAULT_DIFFICULTY,
+    min_confidence=DEFAULT_MIN_CONFIDENCE,
+    least_tiers={},
+    usual_tiers=DEFAULT_INTENT_TIERS,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class ClassifierConfig:
@@ -85,11 +92,11 @@ def load_config(file: Path) -> Config:
         models=models,
         virtual_models=virtual_models,
         fallbacks=fallbacks,
-        tier_rule=TierRule(
+        tier_rule=replace(
+            DEFAULT_TIER_RULE,
             difficulty=_compile_difficulty(top.get("difficulty")),
             min_confidence=min_confidence.number(0, 1) if min_confidence else DEFAULT_MIN_CONFIDENCE,
             least_tiers=_compile_intents(top.get("intents")),
-            usual_tiers=DEFAULT_INTENT_TIERS,
         ),
         plans=build_plans(models.values(), fallbacks),
         hash="",

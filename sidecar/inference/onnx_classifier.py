@@ -47,7 +47,7 @@ class Reading:
     probabilities: NDArray[np.float32]
     """One for each intent, in the order of the classifier's `intents`; they sum to 1."""
     difficulty: float | None
-    """Probability that a cheap model's answer would not be good enough; None from a model without that head."""
+    """0 when any model will do, 1 when only the strongest will; None from a model without that head."""
     truncated: bool
 
 

@@ -14,7 +14,7 @@ class Classification:
     confidence: float
     """Calibrated probability of the intent, 0 to 1."""
     difficulty: float | None
-    """Probability that a cheap model's answer would not be good enough; None from a model without that head."""
+    """0 when any model will do, 1 when only the strongest will; None from a model without that head."""
     truncated: bool
     """The model saw only the prompt's beginning and end."""
     cached: bool = False

@@ -1,6 +1,6 @@
 """From a classification to the tier that the request needs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from sidecar.routing.classification import Classification
@@ -40,6 +40,10 @@ class TierRule:
     """By intent, as the policy says."""
     usual_tiers: Mapping[str, Tier]
     """By intent, for classifications without a difficulty."""
+
+    def unplaced(self, intents: Iterable[str]) -> list[str]:
+        """Those that only a difficulty could give a tier."""
+        return [intent for intent in intents if intent not in self.least_tiers and intent not in self.usual_tiers]
 
     def tier_of(self, classification: Classification) -> tuple[Tier, Reason]:
         """The tier, and what settled it."""

@@ -1,4 +1,4 @@
-"""Owns the network: DistilBERT's encoder, a masked mean of its outputs, and two heads on that mean.
+"""The network: DistilBERT's encoder, a masked mean of its outputs, and two heads on that mean.
 
 Module names are those of transformers' DistilBertModel, so weights go back and forth by name; written out here
 because the exported graph stays plain (which is what quantises best) and the file reads in one go.
@@ -7,17 +7,22 @@ because the exported graph stays plain (which is what quantises best) and the fi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.labels import INTENTS
+from sidecar.routing.tier import Tier
+
+# log2 of the longest text that is read (128 tokens) and of a long document become about 1.
+_LOG_TOKENS = 7.0
+_LOG_CHARACTERS = 14.0
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Dimensions of all-MiniLM-L6-v2."""
+    """Dimensions of the encoder; the defaults are all-MiniLM-L6-v2's."""
 
     vocabulary: int = 30_522
     positions: int = 512
@@ -111,31 +116,56 @@ class Encoder(nn.Module):
         return x
 
 
-class Classifier(nn.Module):
-    """Intent logits (batch, 15), one difficulty logit (batch) and an embedding (batch, width) for each prompt.
+class Outputs(NamedTuple):
+    """What the network says of a batch."""
 
-    The embedding has length 1, so that a product of two is their cosine.
+    intent_logits: Tensor
+    """(batch, intents), temperature applied."""
+    difficulty_logit: Tensor
+    """(batch)."""
+    embedding: Tensor
+    """(batch, width), of length 1, so that a product of two is their cosine."""
+    tier_logits: Tensor
+    """(batch, tiers - 1): of the prompt needing more than tier 0, 1, 2. For training; the graph leaves them out."""
+
+
+class Classifier(nn.Module):
+    """An intent, a difficulty and an embedding for each prompt.
+
+    Difficulty is ordinal: one number for each prompt, and for each tier a cut that is the same for all prompts
+    (Frank and Hall's decomposition with shared weights, as in CORAL, arXiv 1901.07884). What leaves the network is
+    the mean probability of needing more than each of the lower tiers: 0 when any model will do, 1 when only the
+    strongest will.
     """
 
-    def __init__(self, shape: Shape, encoder: Encoder) -> None:
+    def __init__(self, shape: Shape, encoder: Encoder, intents: int) -> None:
         super().__init__()
         self.encoder = encoder
         self.dropout = nn.Dropout(0.1)
-        self.intent_head = nn.Linear(shape.width, len(INTENTS))
-        # One more input for the length, which a mean over tokens loses and difficulty depends on.
-        self.difficulty_hidden = nn.Linear(shape.width + 1, 128)
+        self.intent_head = nn.Linear(shape.width, intents)
+        # The lengths of what is read and of the whole: a mean over tokens loses them, and difficulty depends on both.
+        self.difficulty_hidden = nn.Linear(shape.width + 2, 128)
         self.difficulty_head = nn.Linear(128, 1)
+        # A straight way as well, since among prompts of one kind length says more than their words do.
+        self.difficulty_length = nn.Linear(2, 1, bias=False)
+        self.cuts = nn.Parameter(torch.linspace(-2.0, 2.0, len(Tier) - 1))
         # Fitted after training on prompts from unseen authors, then part of the exported graph.
         self.register_buffer("temperature", torch.ones(()))
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, characters: Tensor) -> Outputs:
         states = self.encoder(input_ids, attention_mask)
         mask = attention_mask.unsqueeze(-1).to(states.dtype)
         count = mask.sum(dim=1)
         mean = (states * mask).sum(dim=1) / count
         pooled = self.dropout(mean)
-        # 128 tokens, the longest text in use, become 1.
-        length = torch.log2(count) / 7.0
-        hidden = torch.tanh(self.difficulty_hidden(torch.cat([pooled, length], dim=1)))
-        difficulty = self.difficulty_head(hidden).squeeze(-1)
-        return self.intent_head(pooled) / self.temperature, difficulty, functional.normalize(mean)
+        log_characters = torch.log2(characters.unsqueeze(1).to(states.dtype))
+        lengths = torch.cat([torch.log2(count) / _LOG_TOKENS, log_characters / _LOG_CHARACTERS], dim=1)
+        hidden = torch.tanh(self.difficulty_hidden(torch.cat([pooled, lengths], dim=1)))
+        hardness = (self.difficulty_head(hidden) + self.difficulty_length(lengths)).float()
+        tier_logits = hardness - self.cuts
+        return Outputs(
+            self.intent_head(pooled) / self.temperature,
+            torch.logit(torch.sigmoid(tier_logits).mean(dim=1), eps=1e-6),
+            functional.normalize(mean),
+            tier_logits,
+        )

@@ -1,0 +1,1 @@
+"""Fine-tuning a classifier, and leaving it as a model folder; needs the extra `train`."""
