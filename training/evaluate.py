@@ -16,6 +16,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.isotonic import IsotonicRegression
 
 from sidecar.config.compile import DEFAULT_MIN_CONFIDENCE
 from sidecar.finetuning import augment
@@ -70,6 +71,7 @@ def main() -> None:
     if arguments.data:
         print_difficulties(systems, data.difficulty_test_prompts(arguments.data))
     print_confidence(judged, answers)
+    print_calibration(model, judged, answers)
     print_tiers(model, judged, answers)
     print_robustness(model, judged, answers)
     if arguments.float:
@@ -172,6 +174,18 @@ def print_confidence(prompts: Sequence[Prompt], answers: Answers) -> None:
             f"confidence >= {threshold}  coverage {kept.mean():.3f}  accuracy {is_right[kept].mean():.3f}"
             f"  by margin {is_right[by_margin].mean():.3f}"
         )
+
+
+def print_calibration(model: Model, judged: Sequence[Prompt], answers: Answers) -> None:
+    """Would isotonic regression, on the validation sets, tell the confidence better than the one temperature does?"""
+    chosen_on = data.validation_prompts()
+    chosen = model.answer([p.text for p in chosen_on])
+    is_right_there = chosen.intents == np.array([p.intent for p in chosen_on])
+    isotonic = IsotonicRegression(out_of_bounds="clip").fit(chosen.confidences, is_right_there)
+    is_right = answers.intents == np.array([p.intent for p in judged])
+    shipped = metrics.calibration_error(answers.confidences, is_right)
+    other = metrics.calibration_error(isotonic.predict(answers.confidences), is_right)
+    print(f"\nCalibration error: {shipped:.3f} as shipped, {other:.3f} with isotonic regression on top")
 
 
 def print_tiers(model: Model, judged: list[Prompt], answers: Answers) -> None:

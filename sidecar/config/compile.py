@@ -43,7 +43,7 @@ DEFAULT_INTENT_TIERS = {
 }
 
 # Chosen for the shipped classifier on prompts it was not trained on; its model card has the figures.
-DEFAULT_DIFFICULTY = DifficultyThresholds(moderate=0.2, complex=0.55, reasoning=0.8)
+DEFAULT_DIFFICULTY = DifficultyThresholds(moderate=0.125, complex=0.5, reasoning=0.8)
 DEFAULT_MIN_CONFIDENCE = 0.4
 
 DEFAULT_TIER_RULE = TierRule(

@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.config.compile import DEFAULT_DIFFICULTY
 from sidecar.offline.calibrate import (
     FEWEST_LINES,
     Calibration,
@@ -26,13 +25,14 @@ from sidecar.offline.calibrate import (
 from sidecar.offline.lines import InputError
 from sidecar.offline.report import policy_line, render
 from sidecar.routing.tier import Tier
-from sidecar.routing.tier_rule import DifficultyThresholds
 from tests.fakes.properties import examples
 from tests.fakes.serving import EXAMPLES, PATIENCE_SECONDS, sidecar_command
 
 PROMPTS = Path(__file__).parents[2] / "training" / "prompts"
 
 # The difficulties 0.005, 0.015, … 0.995: the strong model is needed from 0.505 on, and worse below 0.255.
+BEFORE = DifficultyThresholds(moderate=0.2, complex=0.5, reasoning=0.8)
+
 EVEN: list[Entry] = [
     (0.005 + place / 100, 0.0 if place >= 50 else 1.0, 0.0 if place < 25 else 1.0) for place in range(100)
 ]
@@ -56,19 +56,19 @@ def threshold(calibration: Calibration) -> float:
     ],
 )
 def test_the_threshold_is_the_one_that_was_meant(target: Target, expected: float) -> None:
-    assert threshold(calibrate(EVEN, DEFAULT_DIFFICULTY, target)) == expected
+    assert threshold(calibrate(EVEN, BEFORE, target)) == expected
 
 
 def test_a_quality_beyond_the_strong_model_s_is_reached_where_it_can_be() -> None:
     assert np.mean([strong for _, _, strong in EVEN]) == 0.75
-    assert threshold(calibrate(EVEN, DEFAULT_DIFFICULTY, Target(Tier.COMPLEX, quality=0.9))) == 0.6
+    assert threshold(calibrate(EVEN, BEFORE, Target(Tier.COMPLEX, quality=0.9))) == 0.6
 
 
 def test_what_cannot_be_reached_is_told_with_what_can() -> None:
     halves = [(difficulty, weak / 2, strong / 2) for difficulty, weak, strong in EVEN]
 
     with pytest.raises(InputError) as raised:
-        calibrate(halves, DEFAULT_DIFFICULTY, Target(Tier.COMPLEX, quality=0.6))
+        calibrate(halves, BEFORE, Target(Tier.COMPLEX, quality=0.6))
 
     assert str(raised.value) == (
         "a quality of 0.6 cannot be reached on this log: always weak has 0.250, always strong 0.375, and the best "
@@ -79,14 +79,14 @@ def test_what_cannot_be_reached_is_told_with_what_can() -> None:
 @pytest.mark.parametrize("count", [0, 1, FEWEST_LINES - 1])
 def test_too_few_prompts_are_refused(count: int) -> None:
     with pytest.raises(InputError, match=f"^{count} prompts are too few to calibrate on: expected {FEWEST_LINES} "):
-        calibrate(EVEN[:count], DEFAULT_DIFFICULTY, Target(Tier.COMPLEX, 0.3))
+        calibrate(EVEN[:count], BEFORE, Target(Tier.COMPLEX, 0.3))
 
 
 def test_what_goes_up_anyway_counts_towards_the_share() -> None:
     lifted = [(math.inf, 0.0, 1.0)] * 25 + EVEN[:75]
 
-    assert threshold(calibrate(lifted, DEFAULT_DIFFICULTY, Target(Tier.COMPLEX, 0.3))) == 0.7
-    assert threshold(calibrate(lifted, DEFAULT_DIFFICULTY, Target(Tier.COMPLEX, 0.1))) == 1
+    assert threshold(calibrate(lifted, BEFORE, Target(Tier.COMPLEX, 0.3))) == 0.7
+    assert threshold(calibrate(lifted, BEFORE, Target(Tier.COMPLEX, 0.1))) == 1
 
 
 @pytest.mark.parametrize(
@@ -100,9 +100,8 @@ def test_what_goes_up_anyway_counts_towards_the_share() -> None:
     ],
 )
 def test_thresholds_in_the_way_move_along(tier: Tier, value: float, line: str) -> None:
-    before = DifficultyThresholds(moderate=0.2, complex=0.5, reasoning=0.8)
 
-    assert policy_line(move_threshold(before, tier, value)) == line
+    assert policy_line(move_threshold(BEFORE, tier, value)) == line
 
 
 @examples(100)
@@ -120,7 +119,7 @@ def test_no_threshold_comes_closer_to_the_share(seed: int, share: float, decimal
     rng = np.random.default_rng(seed)
     difficulties = np.where(rng.random(150) < lifted, np.inf, np.round(rng.random(150), decimals))
 
-    calibration = calibrate([(d, 0.0, 0.0) for d in difficulties], DEFAULT_DIFFICULTY, Target(Tier.COMPLEX, share))
+    calibration = calibrate([(d, 0.0, 0.0) for d in difficulties], BEFORE, Target(Tier.COMPLEX, share))
 
     reached = float(np.mean(difficulties >= threshold(calibration)))
     assert reached == pytest.approx(calibration.curve.shares[calibration.chosen])
@@ -129,7 +128,7 @@ def test_no_threshold_comes_closer_to_the_share(seed: int, share: float, decimal
 
 
 def test_the_report_says_what_it_means_and_how_sure_it_is() -> None:
-    told = render(calibrate(EVEN, DEFAULT_DIFFICULTY, Target(Tier.COMPLEX, 0.3))).splitlines()
+    told = render(calibrate(EVEN, BEFORE, Target(Tier.COMPLEX, 0.3))).splitlines()
 
     assert told[0] == "difficulty: {moderate: 0.2, complex: 0.7, reasoning: 0.8}"
     rows = {line[:20].strip(): line[20:].split() for line in told if line.startswith(("always", "this", "  95"))}
@@ -151,7 +150,7 @@ def test_the_report_says_what_it_means_and_how_sure_it_is() -> None:
     ],
 )
 def test_the_report_says_what_is_out_of_the_ordinary(entries: Sequence[Entry], told: str) -> None:
-    report = render(calibrate(entries, DEFAULT_DIFFICULTY, Target(Tier.COMPLEX, 0.3)))
+    report = render(calibrate(entries, BEFORE, Target(Tier.COMPLEX, 0.3)))
 
     assert told in report
 

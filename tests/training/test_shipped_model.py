@@ -14,7 +14,7 @@ from sidecar.offline.metrics import auc, calibration_error, macro_f1
 from training.baselines import TfidfRegression
 from training.data import TEST_SETS, Prompt, authored_test_prompts, training_prompts
 from training.labels import INTENTS
-from training.tiers import labelled_tiers
+from training.tiers import DEFAULT_THRESHOLDS, figures, labelled_tiers
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +56,7 @@ def test_the_graph_has_the_inputs_and_outputs_the_sidecar_expects(model: OnnxCla
     assert described(model.session.get_inputs()) == {
         "input_ids": ("tensor(int64)", ["batch", "seq"]),
         "attention_mask": ("tensor(int64)", ["batch", "seq"]),
+        "characters": ("tensor(int64)", ["batch"]),
     }
     assert described(model.session.get_outputs()) == {
         "intent_logits": ("tensor(float)", ["batch", len(INTENTS)]),
@@ -96,15 +97,29 @@ def test_left_out_prompts_are_not_among_the_training_prompts(prompts: list[Promp
 
 def test_it_beats_tfidf_on_prompts_from_unseen_authors(answers: Answers, baseline: Answers, gold: list[int]) -> None:
     assert macro_f1(gold, answers.intents) > macro_f1(gold, baseline.intents) + 0.1
-    assert macro_f1(gold, answers.intents) >= 0.8
+    assert macro_f1(gold, answers.intents) >= 0.86
 
 
 def test_its_confidence_is_how_often_it_is_right(answers: Answers, gold: list[int]) -> None:
-    assert calibration_error(answers.confidences, answers.intents == np.array(gold)) <= 0.06
+    assert calibration_error(answers.confidences, answers.intents == np.array(gold)) <= 0.05
 
 
 def test_its_difficulty_tells_simple_prompts_from_the_rest(prompts: list[Prompt], answers: Answers) -> None:
-    assert auc(answers.difficulties, labelled_tiers(prompts) > 0) >= 0.8
+    assert auc(answers.difficulties, labelled_tiers(prompts) > 0) >= 0.95
+
+
+def test_the_default_thresholds_give_most_prompts_their_tier(prompts: list[Prompt], answers: Answers) -> None:
+    found = figures(labelled_tiers(prompts), DEFAULT_THRESHOLDS.tiers(answers.difficulties))
+
+    assert found.accuracy >= 0.72
+    assert found.too_low <= 0.14
+    assert found.within_one >= 0.97
+
+
+def test_it_reads_other_languages(prompts: list[Prompt], answers: Answers, gold: list[int]) -> None:
+    is_foreign = np.array([p.language != "en" for p in prompts])
+
+    assert (answers.intents == np.array(gold))[is_foreign].mean() >= 0.75
 
 
 def test_every_left_out_set_is_answered_better_than_by_tfidf(
