@@ -1,5 +1,6 @@
 """The gateways that many tests share. Tests that break one start their own."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -19,3 +20,7 @@ def gateway() -> Iterator[Gateway]:
     """The resilient configuration, shared by one module."""
     with Gateway() as gateway:
         yield gateway
+
+
+# A shell starts what runs in the background with Ctrl-C ignored, and so would every process that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -25,14 +25,15 @@ from sidecar.offline.calibrate import (
 from sidecar.offline.lines import InputError
 from sidecar.offline.report import policy_line, render
 from sidecar.routing.tier import Tier
+from sidecar.routing.tier_rule import DifficultyThresholds
 from tests.fakes.properties import examples
 from tests.fakes.serving import EXAMPLES, PATIENCE_SECONDS, sidecar_command
 
 PROMPTS = Path(__file__).parents[2] / "training" / "prompts"
 
-# The difficulties 0.005, 0.015, … 0.995: the strong model is needed from 0.505 on, and worse below 0.255.
 BEFORE = DifficultyThresholds(moderate=0.2, complex=0.5, reasoning=0.8)
 
+# The difficulties 0.005, 0.015, … 0.995: the strong model is needed from 0.505 on, and worse below 0.255.
 EVEN: list[Entry] = [
     (0.005 + place / 100, 0.0 if place >= 50 else 1.0, 0.0 if place < 25 else 1.0) for place in range(100)
 ]
