@@ -33,14 +33,6 @@ class LabelledPrompts:
     repeated: int
     """Lines left out because their text stands on an earlier line."""
 
-    @property
-    def has_intents(self) -> bool:
-        return any(prompt.intent is not None for prompt in self.prompts)
-
-    @property
-    def has_tiers(self) -> bool:
-        return any(prompt.tier is not None for prompt in self.prompts)
-
 
 @dataclass(frozen=True, slots=True)
 class Split:

@@ -60,7 +60,7 @@ def test_intents_that_the_model_knows_stay_its_intents_in_its_order(tmp_path: Pa
 
     assert read_back.intents == KNOWN
     assert [prompt.intent for prompt in read_back.prompts] == [2] * 30 + [0] * 30 + [1]
-    assert (read_back.has_intents, read_back.has_tiers) == (True, False)
+    assert all(prompt.tier is None for prompt in read_back.prompts)
 
 
 def test_with_known_intents_a_tier_is_label_enough(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_with_known_intents_a_tier_is_label_enough(tmp_path: Path) -> None:
 
     assert read_back.intents == KNOWN
     assert {prompt.intent for prompt in read_back.prompts[:-1]} == {None}
-    assert (read_back.has_intents, read_back.has_tiers) == (True, True)
+    assert all(prompt.tier is not None for prompt in read_back.prompts[:-1])
 
 
 def test_one_unknown_intent_makes_all_of_them_the_team_s_own(tmp_path: Path) -> None:
