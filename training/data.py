@@ -23,6 +23,8 @@ PROMPTS_FOLDER = Path(__file__).parent / "prompts"
 # Professionals (formal, long), casual and multilingual (a third not English), general public (everyday), and messy
 # documents (half of them not English).
 TEST_SETS = ("a5", "a6", "a7", "a25")
+# Written to mislead about the tier; came after the shipped model, so its card has the first figures on it.
+LATER_TEST_SETS = ("a37",)
 # Fits the temperature and the tier thresholds; whole as well, because a model is surest on its own authors.
 VALIDATION_SETS = ("a1", "a24")
 
@@ -44,9 +46,9 @@ TEST_DIFFICULTY_FAMILIES = ("llmrouter-dc:gsm8k", "llmrouter-dc:mmlu", "zeroeval
 _SHARE_ALIKE = frozenset({"bipia-code"})
 
 # Templated sources repeat themselves: past these counts more rows teach the template.
-_ROWS_PER_SOURCE_AND_INTENT = 150
-_ROWS_PER_FAMILY_AND_INTENT = 480
-_ROWS_PER_DIFFICULTY_SOURCE = 200
+_ROWS_PER_SOURCE_AND_INTENT = 90
+_ROWS_PER_FAMILY_AND_INTENT = 300
+_ROWS_PER_DIFFICULTY_SOURCE = 100
 
 # Collected labels come from the source as a whole, not from a look at each prompt.
 _COLLECTED_WEIGHT = 0.7
@@ -118,8 +120,9 @@ def is_of_family(group: str, families: tuple[str, ...]) -> bool:
 def training_prompts(data_folder: Path | None, seed: int) -> list[Prompt]:
     """What the model is fitted on: authored prompts, and capped collected ones when there is a data folder."""
     authored = load_authored()
-    left_out = [p for p in authored if p.group in TEST_SETS + VALIDATION_SETS]
-    chosen = [p for p in authored if p.group not in TEST_SETS + VALIDATION_SETS]
+    never = TEST_SETS + LATER_TEST_SETS + VALIDATION_SETS
+    left_out = [p for p in authored if p.group in never]
+    chosen = [p for p in authored if p.group not in never]
     if data_folder is None:
         return _without(chosen, left_out)
     shuffle = random.Random(seed).shuffle

@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 
 from sidecar.inference.onnx_classifier import SHIPPED_MODEL, ModelFolderError, OnnxClassifier
 from sidecar.offline.answers import answer
-from sidecar.offline.lines import InputError, Line, read_lines
 from sidecar.offline.quality import (
     Floats,
     Ranking,
@@ -31,6 +30,7 @@ from sidecar.offline.quality import (
     random_ranking,
     resamples,
 )
+from sidecar.streams.lines import InputError, Line, read_lines
 
 _SHARES = tuple(tenths / 10 for tenths in range(11))
 

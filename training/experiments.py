@@ -19,10 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sidecar.finetuning.fit import Settings, collate, fit, fit_temperature
-from sidecar.finetuning.network import Classifier
-from sidecar.finetuning.prompt import Teaching
-from sidecar.inference.tokenizer import PromptTokenizer
+from sidecar.finetuning.fit import Settings, fit, fit_temperature
 from sidecar.offline import metrics
 from sidecar.offline.answers import Answers
 from training import data, tiers
@@ -30,6 +27,7 @@ from training.base_model import extended_base
 from training.build import print_progress
 from training.data import Prompt
 from training.labels import INTENTS
+from training.teaching import Teacher, readings, taught
 from training.vocabulary import NEW_TOKENS
 
 
@@ -79,14 +77,6 @@ VARIANTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Fitted:
-    """A network with the tokenizer it was fitted with."""
-
-    network: Classifier
-    tokenizer: PromptTokenizer
-
-
 def main() -> None:
     arguments = _parser().parse_args()
     torch.set_num_threads(arguments.threads)
@@ -110,13 +100,13 @@ class Laboratory:
         self._work = work
         work.mkdir(parents=True, exist_ok=True)
 
-    def fitted(self, name: str) -> Fitted:
+    def fitted(self, name: str) -> Teacher:
         """The variant's network, from the work folder when it was fitted before."""
         variant = VARIANTS[name]
         settings = variant.settings(Settings(epochs=self._epochs))
         prompts = variant.prompts(data.training_prompts(self._data_folder if variant.is_collected else None, seed=17))
-        base = extended_base([p.text for p in prompts], variant.layers, variant.new_tokens)
-        fitted = Fitted(base.new_classifier(len(INTENTS), settings.seed), base.prompt_tokenizer())
+        base = extended_base(prompts, variant.layers, variant.new_tokens)
+        fitted = Teacher(base.new_classifier(len(INTENTS), settings.seed), base.prompt_tokenizer())
         weights = self._work / f"{name}.pt"
         if weights.exists():
             fitted.network.load_state_dict(torch.load(weights, weights_only=True))
@@ -132,33 +122,7 @@ class Laboratory:
         return fitted
 
 
-def taught(prompts: Sequence[Prompt], teachers: Sequence[Fitted]) -> list[Prompt]:
-    """The prompts with the mean of what the teachers say of them."""
-    answers = [readings(teacher, prompts) for teacher in teachers]
-    intents = np.mean([intents for intents, _, _ in answers], axis=0)
-    above = np.mean([above for _, _, above in answers], axis=0)
-    return [
-        replace(p, teaching=Teaching(intents[i].astype(np.float32), above[i].astype(np.float32)))
-        for i, p in enumerate(prompts)
-    ]
-
-
-def readings(fitted: Fitted, prompts: Sequence[Prompt]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Probabilities (n, intents), difficulties (n), and probabilities of needing more than each tier (n, 3)."""
-    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i].text))
-    intents, difficulties, above = [], [], []
-    with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
-        for start in range(0, len(order), 32):
-            tokens = [fitted.tokenizer.encode(prompts[i].text) for i in order[start : start + 32]]
-            outputs = fitted.network(*collate([t.input_ids[0] for t in tokens], [t.characters for t in tokens]))
-            intents.append(outputs.intent_logits.float().softmax(dim=1).numpy())
-            difficulties.append(outputs.difficulty_logit.float().sigmoid().numpy())
-            above.append(outputs.tier_logits.float().sigmoid().numpy())
-    back = np.argsort(order)
-    return np.concatenate(intents)[back], np.concatenate(difficulties)[back], np.concatenate(above)[back]
-
-
-def figures(fitted: Fitted) -> dict[str, float]:
+def figures(fitted: Teacher) -> dict[str, float]:
     """Rounded figures on the validation sets and on the test sets."""
     validation, test = data.validation_prompts(), data.authored_test_prompts()
     validation_answers, test_answers = (

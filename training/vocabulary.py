@@ -44,9 +44,13 @@ def read_lexicon(folder: Path = LEXICON_FOLDER) -> Iterator[tuple[str, str, str]
 
 
 def extend_vocabulary(
-    tokenizer_file: Path, embeddings: Tensor, texts: Iterable[str], new_tokens: int = NEW_TOKENS
+    tokenizer_file: Path,
+    embeddings: Tensor,
+    foreign: Iterable[str],
+    english: Iterable[str],
+    new_tokens: int = NEW_TOKENS,
 ) -> tuple[str, Tensor]:
-    """tokenizer.json and word embeddings with the lexicon's words that most of `texts` contain.
+    """tokenizer.json and word embeddings with the lexicon's words that most of the `foreign` texts contain.
 
     They take the slots that BERT left unused, then new rows.
     """
@@ -56,14 +60,14 @@ def extend_vocabulary(
     meanings = _without_longer_forms(_meanings(tokenizer, vocabulary))
     unused = [name for name in vocabulary if name.startswith("[unused")]
     rows = list(embeddings)
-    for token in _commonest(document, list(meanings), texts)[:new_tokens]:
+    for token in _commonest(document, list(meanings), foreign, english)[:new_tokens]:
         if unused:
             place = vocabulary.pop(unused.pop(0))
         else:
             place = len(rows)
             rows.append(embeddings[0])
-        english = [embeddings[_ids(tokenizer, word)].mean(dim=0) for word in meanings[token]]
-        rows[place] = torch.stack(english).mean(dim=0)
+        like = [embeddings[_ids(tokenizer, word)].mean(dim=0) for word in meanings[token]]
+        rows[place] = torch.stack(like).mean(dim=0)
         vocabulary[token] = place
     document["model"]["vocab"] = dict(sorted(vocabulary.items(), key=lambda item: item[1]))
     # Padding costs four times the time on a short prompt, and cutting is done from the middle: not this file's work.
@@ -98,14 +102,24 @@ def _without_longer_forms(meanings: dict[str, list[str]]) -> dict[str, list[str]
     return {token: kept[token] for token in meanings if token in kept}
 
 
-def _commonest(document: dict[str, object], candidates: list[str], texts: Iterable[str]) -> list[str]:
-    """Candidates by how many texts have them as a token, in the lexicon's order where that is the same."""
+def _commonest(
+    document: dict[str, object], candidates: list[str], foreign: Iterable[str], english: Iterable[str]
+) -> list[str]:
+    """Candidates by how many foreign texts have them as a token, without those that cut up English words as often.
+
+    Among equals those in other scripts than English go first, since they can do it no harm.
+    """
     model = document["model"]
     assert isinstance(model, dict)  # noqa: S101  # for mypy: the file was loaded by tokenizers
     vocabulary = model["vocab"] | {token: len(model["vocab"]) + i for i, token in enumerate(candidates)}
     tokenizer = _load(json.dumps(document | {"model": model | {"vocab": vocabulary}}))
-    counts = Counter(token for text in texts for token in set(tokenizer.encode(text).tokens))
-    return sorted(candidates, key=lambda token: -counts[token])
+
+    def count(texts: Iterable[str]) -> Counter[str]:
+        return Counter(token for text in texts for token in set(tokenizer.encode(text).tokens))
+
+    helped, harmed = count(foreign), count(english)
+    harmless = [token for token in candidates if harmed[token] <= helped[token]]
+    return sorted(harmless, key=lambda token: (-helped[token], token.isascii()))
 
 
 def _load(document: str) -> tokenizers.Tokenizer:

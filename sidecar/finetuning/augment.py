@@ -18,18 +18,24 @@ _OPENERS = (
 _CLOSERS = (" thanks", " Thank you!", " please", " pls", " thx!!", " Thanks in advance.", " asap")
 
 
+# Of texts that have a material and an instruction, how many get them the other way round.
+_REORDERED_SHARE = 0.4
+
+
 def careless_copy(text: str, rng: random.Random) -> str:
-    """With typos, courtesies, lost punctuation or its parts in another order; one in six as it is."""
+    """With typos, courtesies, lost punctuation or its parts in another order; a few just as they are."""
+    if rng.random() < _REORDERED_SHARE:
+        text = reordered(text)
     change = rng.randrange(6)
-    if change == 0:
+    if change in (0, 1):
         return with_typos(text, rng)
-    if change == 1:
-        return with_courtesy(text, rng)
     if change == 2:
-        return text.rstrip(" .?!") if rng.random() < 0.5 else " ".join(text.replace("'", "").split())
+        return with_courtesy(text, rng)
     if change == 3:
         return with_courtesy(with_typos(text, rng), rng)
-    return reordered(text) if change == 4 else text
+    if change == 4:
+        return text.rstrip(" .?!") if rng.random() < 0.5 else " ".join(text.replace("'", "").split())
+    return text
 
 
 def with_courtesy(text: str, rng: random.Random) -> str:

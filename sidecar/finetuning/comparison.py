@@ -113,7 +113,7 @@ def _tiers(classifier: OnnxClassifier, answers: Answers, rule: TierRule) -> NDAr
             answers.intents, answers.confidences, answers.difficulties, strict=True
         )
     ]
-    return np.array([int(rule.tier_of(each)[0]) for each in classified])
+    return np.array([int(rule.tier_of(each)) for each in classified])
 
 
 def _figures(

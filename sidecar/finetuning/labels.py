@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sidecar.finetuning.prompt import Prompt
-from sidecar.offline.lines import InputError, Line, read_lines
 from sidecar.routing.tier import Tier
+from sidecar.streams.lines import InputError, Line, read_lines
 
 # Fewer would leave a test that tells nothing: a seventh of them is a handful.
 FEWEST_PROMPTS = 50

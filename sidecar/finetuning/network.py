@@ -60,16 +60,25 @@ class Attention(nn.Module):
         self.v_lin = nn.Linear(shape.width, shape.width)
         self.out_lin = nn.Linear(shape.width, shape.width)
 
-    def forward(self, x: Tensor, padding_bias: Tensor) -> Tensor:
+    def forward(self, x: Tensor, padding_bias: Tensor | None) -> Tensor:
         batch, length, width = x.shape
 
         def by_head(flat: Tensor) -> Tensor:
             return flat.view(batch, length, self.heads, self.head_width).transpose(1, 2)
 
         query, key, value = by_head(self.q_lin(x)), by_head(self.k_lin(x)), by_head(self.v_lin(x))
-        scores = query @ key.transpose(2, 3) * self.head_width**-0.5 + padding_bias
+        scores = query @ key.transpose(2, 3) * self.head_width**-0.5
+        if padding_bias is not None:
+            scores = scores + padding_bias
         mixed = scores.softmax(dim=-1) @ value
         return self.out_lin(mixed.transpose(1, 2).reshape(batch, length, width))
+
+
+# A few channels of the pretrained feedforward layers reach 20, and leave the others little of the one scale that all
+# share in int8. The network is fitted with this limit, which it hardly misses.
+LARGEST_ACTIVATION = 6.0
+SMALLEST_ACTIVATION = -0.17
+"""What GELU itself does not go below."""
 
 
 class Feedforward(nn.Module):
@@ -80,9 +89,10 @@ class Feedforward(nn.Module):
         self.lin1 = nn.Linear(shape.width, shape.inner_width)
         self.lin2 = nn.Linear(shape.inner_width, shape.width)
         self.dropout = nn.Dropout(0.1)
+        self.limit = LARGEST_ACTIVATION
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.dropout(self.lin2(functional.gelu(self.lin1(x))))
+        return self.dropout(self.lin2(functional.gelu(self.lin1(x)).clamp(max=self.limit)))
 
 
 class Layer(nn.Module):
@@ -95,25 +105,31 @@ class Layer(nn.Module):
         self.ffn = Feedforward(shape)
         self.output_layer_norm = nn.LayerNorm(shape.width, eps=1e-12)
 
-    def forward(self, x: Tensor, padding_bias: Tensor) -> Tensor:
+    def forward(self, x: Tensor, padding_bias: Tensor | None) -> Tensor:
         x = self.sa_layer_norm(x + self.attention(x, padding_bias))
         return self.output_layer_norm(x + self.ffn(x))
 
 
 class Encoder(nn.Module):
-    """Token ids to one vector per token."""
+    """Token ids to one vector per token, after the last layer and after the middle one."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
         self.embeddings = Embeddings(shape)
         self.transformer = nn.ModuleDict({"layer": nn.ModuleList(Layer(shape) for _ in range(shape.layers))})
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        padding_bias = (1.0 - attention_mask[:, None, None, :].float()) * -10_000.0
-        x = self.embeddings(input_ids)
-        for layer in self.transformer["layer"]:
+    def forward(self, input_ids: Tensor, attention_mask: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Without a mask, no row is padded."""
+        padding_bias = None
+        if attention_mask is not None:
+            padding_bias = (1.0 - attention_mask[:, None, None, :].float()) * -10_000.0
+        x = middle = self.embeddings(input_ids)
+        layers = self.transformer["layer"]
+        for place, layer in enumerate(layers, 1):
             x = layer(x, padding_bias)
-        return x
+            if place == (len(layers) + 1) // 2:
+                middle = x
+        return x, middle
 
 
 class Outputs(NamedTuple):
@@ -124,7 +140,7 @@ class Outputs(NamedTuple):
     difficulty_logit: Tensor
     """(batch)."""
     embedding: Tensor
-    """(batch, width), of length 1, so that a product of two is their cosine."""
+    """(batch, width), of length 1: the more alike two prompts are in what they say, the larger its product."""
     tier_logits: Tensor
     """(batch, tiers - 1): of the prompt needing more than tier 0, 1, 2. For training; the graph leaves them out."""
 
@@ -149,12 +165,18 @@ class Classifier(nn.Module):
         # A straight way as well, since among prompts of one kind length says more than their words do.
         self.difficulty_length = nn.Linear(2, 1, bias=False)
         self.cuts = nn.Parameter(torch.linspace(-2.0, 2.0, len(Tier) - 1))
+        # The last layer has forgotten all of a prompt but its intent and difficulty. The middle one has not, and this
+        # is fitted after training to give back what the pretrained model makes of a sentence.
+        self.similarity = nn.Linear(shape.width, shape.width)
+        nn.init.eye_(self.similarity.weight)
+        nn.init.zeros_(self.similarity.bias)
         # Fitted after training on prompts from unseen authors, then part of the exported graph.
         self.register_buffer("temperature", torch.ones(()))
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor, characters: Tensor) -> Outputs:
-        states = self.encoder(input_ids, attention_mask)
-        mask = attention_mask.unsqueeze(-1).to(states.dtype)
+    def forward(self, input_ids: Tensor, attention_mask: Tensor | None, characters: Tensor) -> Outputs:
+        states, middle = self.encoder(input_ids, attention_mask)
+        mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+        mask = mask.unsqueeze(-1).to(states.dtype)
         count = mask.sum(dim=1)
         mean = (states * mask).sum(dim=1) / count
         pooled = self.dropout(mean)
@@ -166,6 +188,6 @@ class Classifier(nn.Module):
         return Outputs(
             self.intent_head(pooled) / self.temperature,
             torch.logit(torch.sigmoid(tier_logits).mean(dim=1), eps=1e-6),
-            functional.normalize(mean),
+            functional.normalize(self.similarity((middle * mask).sum(dim=1) / count)),
             tier_logits,
         )

@@ -19,12 +19,13 @@ from sidecar.finetuning.fit import Progress, Settings, collate, fit, fit_tempera
 from sidecar.finetuning.labels import LabelledPrompts, Split, read_labelled, split
 from sidecar.finetuning.network import Classifier, Outputs
 from sidecar.finetuning.prompt import Prompt, Teaching
+from sidecar.finetuning.similarity import embeddings, fit_similarity
 from sidecar.finetuning.weights import ForeignModelError, LoadedModel, load_model
 from sidecar.inference.onnx_classifier import OnnxClassifier
 from sidecar.inference.tokenizer import PromptTokenizer
 from sidecar.offline import metrics
-from sidecar.offline.lines import InputError
 from sidecar.routing.tier_rule import TierRule
+from sidecar.streams.lines import InputError
 
 _REPORT = "report.json"
 
@@ -79,6 +80,8 @@ def train(options: TrainOptions, rule: TierRule, progress: Progress) -> Trained:
     torch.set_num_threads(options.threads)
     tokenizer = PromptTokenizer.load(options.start, MAX_TOKENS)
     taught = _taught(parts.train, model, tokenizer)
+    texts = [prompt.text for prompt in parts.train]
+    embedded = embeddings(model.network, texts, tokenizer)
     network = _with_intents(model, labelled.intents, options.seed)
 
     try:
@@ -97,6 +100,8 @@ def train(options: TrainOptions, rule: TierRule, progress: Progress) -> Trained:
     )
     if any(prompt.intent is not None for prompt in parts.validation):
         fit_temperature(network, parts.validation, tokenizer)
+    # Examples in a policy keep their meaning with the new model.
+    fit_similarity(network, texts, embedded, tokenizer)
     version = write_model_folder(
         network,
         model.shape,

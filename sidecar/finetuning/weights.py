@@ -13,11 +13,14 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import tokenizers
 import torch
 from numpy.typing import NDArray
 from onnx import GraphProto, NodeProto, numpy_helper
 
+from sidecar.finetuning.export import MAX_TOKENS
 from sidecar.finetuning.network import Classifier, Encoder, Shape
+from sidecar.inference.tokenizer import PromptTokenizer
 
 _ROOT = "network."
 
@@ -32,10 +35,7 @@ _DIMENSIONS = {
 }
 
 # Which input of a node is the weight.
-_WEIGHT_INPUTS = {"Gather": 0, "MatMul": 1, "MatMulInteger": 1, "MatMulNBits": 1}
-
-# MatMulNBits stores 8 bits without a sign around this middle.
-_MIDDLE = 128
+_WEIGHT_INPUTS = {"Gather": 0, "MatMul": 1, "MatMulInteger": 1}
 
 
 class ForeignModelError(Exception):
@@ -51,6 +51,10 @@ class LoadedModel:
     intents: tuple[str, ...]
     tokenizer: str
     """The text of its tokenizer.json."""
+
+    def prompt_tokenizer(self) -> PromptTokenizer:
+        """As the sidecar cuts prompts for it."""
+        return PromptTokenizer(tokenizers.Tokenizer.from_str(self.tokenizer), MAX_TOKENS)
 
 
 def load_model(folder: Path) -> LoadedModel:
@@ -92,8 +96,6 @@ def _weights(graph: GraphProto) -> Iterator[tuple[str, NDArray[np.float32]]]:
             yield name.removeprefix(_ROOT), _scaled(stored, name)
         elif node.op_type == "MatMulInteger" and f"{name}_scale" in stored:
             yield _weight_name(node), _scaled(stored, name).T
-        elif node.op_type == "MatMulNBits":
-            yield _weight_name(node), _scaled_by_block(node, stored)
         elif node.op_type == "MatMul" and name in stored:
             # A linear layer that became a plain product keeps its weights the other way round.
             yield _weight_name(node), stored[name].T
@@ -109,11 +111,3 @@ def _scaled(stored: dict[str, NDArray[np.float32]], name: str) -> NDArray[np.flo
     """One scale for the tensor, or one for each column."""
     whole = stored[f"{name}_quantized"].astype(np.float32)
     return np.asarray((whole - stored[f"{name}_zero_point"]) * stored[f"{name}_scale"], dtype=np.float32)
-
-
-def _scaled_by_block(node: NodeProto, stored: dict[str, NDArray[np.float32]]) -> NDArray[np.float32]:
-    """Shape (outputs, blocks, values of a block) to (outputs, inputs); the last block is filled up."""
-    blocks, scales = stored[node.input[1]], stored[node.input[2]]
-    inputs = next(each.i for each in node.attribute if each.name == "K")
-    centred = blocks.astype(np.float32) - _MIDDLE
-    return (centred * scales.reshape(*blocks.shape[:2], 1)).reshape(blocks.shape[0], -1)[:, :inputs]

@@ -55,7 +55,6 @@ def test_the_graph_has_the_inputs_and_outputs_the_sidecar_expects(model: OnnxCla
 
     assert described(model.session.get_inputs()) == {
         "input_ids": ("tensor(int64)", ["batch", "seq"]),
-        "attention_mask": ("tensor(int64)", ["batch", "seq"]),
         "characters": ("tensor(int64)", ["batch"]),
     }
     assert described(model.session.get_outputs()) == {

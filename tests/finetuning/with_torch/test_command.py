@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 import torch
 
-from sidecar.cli import EXIT_INTERRUPTED, main
+from sidecar.cli import main
+from sidecar.cli.exit_codes import EXIT_INTERRUPTED
 from sidecar.finetuning.fit import fit
 from sidecar.inference.onnx_classifier import OnnxClassifier
 from sidecar.inference.tokenizer import PromptTokenizer

@@ -36,8 +36,11 @@ def embeddings() -> torch.Tensor:
 
 @pytest.fixture(scope="module")
 def extended(embeddings: torch.Tensor) -> tuple[str, torch.Tensor]:
-    texts = (prompt.text for prompt in load_authored() if prompt.language != "en")
-    return extend_vocabulary(base_folder() / "tokenizer.json", embeddings, texts, NEW_TOKENS)
+    prompts = load_authored()
+    foreign, english = (
+        [p.text for p in prompts if (p.language == "en") is is_english] for is_english in (False, True)
+    )
+    return extend_vocabulary(base_folder() / "tokenizer.json", embeddings, foreign, english, NEW_TOKENS)
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +127,7 @@ def test_the_new_tokenizer_neither_pads_nor_cuts(extended: tuple[str, torch.Tens
 def test_no_more_tokens_are_added_than_were_asked_for(embeddings: torch.Tensor) -> None:
     """The commonest of those texts come first, and take slots that the base model left unused."""
     document, rows = extend_vocabulary(
-        base_folder() / "tokenizer.json", embeddings, ["schreib mir", "schreib dir", "explic"], new_tokens=1
+        base_folder() / "tokenizer.json", embeddings, ["schreib mir", "schreib dir", "explic"], [], new_tokens=1
     )
 
     assert len(rows) == len(embeddings)
