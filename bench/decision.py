@@ -1,9 +1,9 @@
 """The whole decision beside raw ONNX Runtime: what our own code adds to the inference, in one process.
 
 Raw is `session.run` on token ids that are ready. The decision is everything between Envoy's two messages and the
-bytes of the reply: messages parsed, body parsed, prompt tokenized and classified on a thread of the pool under the
-deadline, plan made, reply built. Only gRPC itself is left out. Both run the same session on the same prompts, in
-turn.
+bytes of the reply: messages parsed, body parsed, signals read, prompt tokenized and classified on a thread of the
+pool under the deadline, plan and record made, reply built. Only gRPC itself is left out. Both run the same session on
+the same prompts, in turn.
 """
 
 import gc
@@ -19,12 +19,12 @@ from bench.figures import median
 from bench.prompts import PromptSource, chat_body
 from bench.recorded_stream import ExchangeTimes, RecordedStream
 from bench.sizes import Sizes
+from sidecar.assembly import build_engine, build_router
 from sidecar.config.compile import load_config
-from sidecar.demo.shipped import shipped_file
+from sidecar.envoyconfig.shipped import shipped_file
 from sidecar.extproc.processor import Processor
 from sidecar.inference.onnx_classifier import OnnxClassifier
-from sidecar.routing.router import Router
-from sidecar.serve import build_pool, load_classifier
+from sidecar.routing.router import Routers
 
 # Asked for by tokens; the last is longer than the model reads, so head and tail of it are kept.
 LENGTHS = (16, 32, 64, 128, 1000)
@@ -47,7 +47,7 @@ class DecisionRow:
     classify_ms: float
     """Waiting for the pool: raw inference, tokenizing, and the way to a thread and back."""
     rest_ms: float
-    """Plan and reply."""
+    """Signals, plan, record and reply."""
     fallbacks: int
     """Decisions that missed the deadline, because the machine was busy."""
 
@@ -62,11 +62,11 @@ class _Decider:
 
     def __init__(self) -> None:
         config = load_config(shipped_file("examples", "router.yaml"))
-        self.classifier = load_classifier(config)
-        self._pool = build_pool(self.classifier, config.classifier, workers=1)
+        self._engine = build_engine(config, workers=1)
+        self.classifier = self._engine.onnx
         self.times = ExchangeTimes()
-        router = Router(config.policy, self._pool, config.classifier.deadline_seconds)
-        self._processor = Processor(router, [self.times])
+        routers = Routers(build_router(config, self._engine))
+        self._processor = Processor(lambda: routers, [self.times])
 
     async def decide(self, prompt: str) -> float:
         """Seconds for the whole decision."""
@@ -85,7 +85,7 @@ class _Decider:
 
     def close(self) -> None:
         """End the threads."""
-        self._pool.close()
+        self._engine.pool.close()
 
 
 async def measure_decisions(sizes: Sizes, source: PromptSource) -> list[DecisionRow]:

@@ -9,7 +9,7 @@ from sidecar.demo.child import Child
 from sidecar.demo.envoy_config import SIDECAR_CLUSTER, LocalPlaces, write_envoy_files, write_keys
 from sidecar.demo.preflight import find_envoy
 from sidecar.demo.providers import ProviderProcess
-from sidecar.demo.shipped import shipped_file
+from sidecar.envoyconfig.shipped import shipped_file
 
 # The same for both, and on the smallest machine a core is left for the sidecar.
 WORKERS = 1

@@ -18,7 +18,7 @@ from sidecar.demo.places import make_run_folder, sidecar_sockets
 from sidecar.demo.preflight import free_ports
 from sidecar.demo.providers import ProviderProcess
 from sidecar.demo.readiness import wait_for_decision, wait_until_ready
-from sidecar.demo.shipped import shipped_file
+from sidecar.envoyconfig.shipped import shipped_file
 
 START_SECONDS = 60.0
 

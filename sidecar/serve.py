@@ -11,22 +11,24 @@ from pathlib import Path
 
 import uvloop
 
-from sidecar.config.compile import ClassifierConfig, Config, load_config
-from sidecar.config.document import ConfigError, suggest
+from sidecar.assembly import Engine, build_engine, build_router
+from sidecar.config.compile import Config, load_config
+from sidecar.config.document import ConfigError
 from sidecar.console.server import ConsoleServer
 from sidecar.extproc.processor import Processor
 from sidecar.extproc.server import ExtProcServer
-from sidecar.inference.cache import CachedClassifier
-from sidecar.inference.onnx_classifier import SHIPPED_MODEL, ModelFolderError, OnnxClassifier
-from sidecar.inference.pool import ClassifierPool, available_processors
-from sidecar.routing.classification import Classifier
+from sidecar.inference.onnx_classifier import ModelFolderError
+from sidecar.reload import PolicyFollower
 from sidecar.routing.exchange import ExchangeObserver
-from sidecar.routing.router import Router
+from sidecar.routing.router import Routers
 from sidecar.telemetry.failures import FailureLog
-from sidecar.telemetry.metrics import DecisionCounter
+from sidecar.telemetry.metrics import RouterMetrics
 from sidecar.telemetry.tracing import DecisionTracer, TracingSettingsError, build_tracer_provider
 
 _log = logging.getLogger("sidecar")
+
+
+_POLICY_FAULTS = (ConfigError, ModelFolderError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +60,10 @@ async def _serve(options: ServeOptions) -> None:
         loop.add_signal_handler(number, stopping.set)
     server: _Server | None = None
     try:
-        config = load_config(options.policy)
-        server = _Server(options, config, os.environ)
+        server = _Server(options, load_all(options.policy), os.environ)
+        loop.add_signal_handler(signal.SIGHUP, server.reload)
         await server.start()
-    except (ConfigError, ModelFolderError, TracingSettingsError, OSError) as error:
+    except (*_POLICY_FAULTS, TracingSettingsError, OSError) as error:
         if server is not None:
             await server.stop()  # the socket must not stay behind
         raise StartError(str(error)) from error
@@ -70,87 +72,106 @@ async def _serve(options: ServeOptions) -> None:
     await server.stop()
 
 
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A policy file, and those of the policies that it wants tried."""
+
+    file: Path
+    config: Config
+    shadows: tuple[Config, ...]
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All that it was read from."""
+        return (self.file, *self.config.shadow)
+
+
+def load_all(policy: Path) -> Loaded:
+    """Raises ConfigError."""
+    config = load_config(policy)
+    return Loaded(policy, config, tuple(load_config(file) for file in config.shadow))
+
+
 class _Server:
     """All parts of one process, in the order in which they come up."""
 
-    def __init__(self, options: ServeOptions, config: Config, environment: Mapping[str, str]) -> None:
+    def __init__(self, options: ServeOptions, loaded: Loaded, environment: Mapping[str, str]) -> None:
         self._options = options
-        self._config = config
+        self._loaded = loaded
         self._not_ready: str | None = "the classifier is loading"
         self._tracing = build_tracer_provider(environment)
-        self._counter = DecisionCounter()
+        self._metrics = RouterMetrics()
         self._extproc = ExtProcServer(options.address)
         self._console = ConsoleServer(
             options.http_host,
             options.http_port,
             why_not_ready=lambda: self._not_ready or self._extproc.why_unreachable(),
-            render_metrics=self._counter.render,
+            render_metrics=self._metrics.render,
         )
-        self._pool: ClassifierPool | None = None
+        self._engine: Engine | None = None
+        self._routers: Routers | None = None
+        self._follower = PolicyFollower(lambda: self._loaded.files, self._load, _POLICY_FAULTS)
+        self._following: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Listen at once, so that probes get an answer; take requests when the classifier is there."""
         await self._console.start()
         await self._extproc.start()
-        onnx = await asyncio.to_thread(load_classifier, self._config)
-        self._pool = build_pool(onnx, self._config.classifier, self._options.workers)
-        classifier = build_cached(self._pool, self._config.classifier)
-        router = Router(self._config.policy, classifier, self._config.classifier.deadline_seconds)
+        await asyncio.to_thread(self._use, self._loaded)
+        routers = self._current()
         # What is loaded now stays: the collector need not walk it again and again.
         gc.collect()
         gc.freeze()
         # A request leaves no cycles behind, yet the default (700 objects) would collect with every other request.
         gc.set_threshold(50_000, 50, 100)
-        await self._extproc.serve(Processor(router, self._build_observers(onnx.version)))
+        await self._extproc.serve(Processor(self._current, self._build_observers()))
         self._not_ready = None
+        policy = routers.active.policy.hash
+        self._metrics.observe_policy(policy)
+        self._following = asyncio.create_task(self._follower.follow(self._metrics, policy))
         _log.info(
-            "ready at %s, policy %s, classifier %s",
-            self._options.address,
-            self._config.policy.hash,
-            onnx.version,
+            "ready at %s, policy %s, classifier %s", self._options.address, policy, routers.active.classifier_version
         )
+
+    def reload(self) -> None:
+        """Read the policy again, soon."""
+        self._follower.ask()
 
     async def stop(self) -> None:
         """In the reverse order; nothing that is under way is lost."""
         self._not_ready = "draining"
+        if self._following is not None:
+            self._following.cancel()
         await self._extproc.drain()
         await self._console.stop()
-        if self._pool is not None:
-            self._pool.close()
+        if self._engine is not None:
+            self._engine.pool.close()
         if self._tracing is not None:
             await asyncio.to_thread(self._tracing.shutdown)
 
-    def _build_observers(self, classifier_version: str) -> list[ExchangeObserver]:
-        observers: list[ExchangeObserver] = [self._counter, FailureLog()]
-        if self._tracing is not None:
-            observers.append(DecisionTracer(self._tracing.get_tracer("sidecar"), classifier_version))
-        return observers
+    def _current(self) -> Routers:
+        assert self._routers is not None  # noqa: S101  # requests are taken once there is one
+        return self._routers
 
+    def _load(self) -> str:
+        loaded = load_all(self._options.policy)
+        self._use(loaded)
+        return loaded.config.policy.hash
 
-def load_classifier(config: Config) -> OnnxClassifier:
-    """The policy's model, or the shipped one. Raises ModelFolderError unless its intents and the policy's agree."""
-    folder = config.classifier.model_folder or SHIPPED_MODEL
-    classifier = OnnxClassifier.load(folder)
-    rule = config.policy.tier_rule
-    unheard = [i for i in rule.least_tiers if i not in rule.usual_tiers and i not in classifier.intents]
-    if unheard:
-        close = suggest(unheard[0], classifier.intents)
-        raise ModelFolderError(f"{folder}: the classifier knows no intent {unheard[0]!r} of the policy{close}")
-    unplaced = [] if classifier.has_difficulty else rule.unplaced(classifier.intents)
-    if unplaced:
-        raise ModelFolderError(
-            f"{folder}: the model tells no difficulty, and the policy gives no tier to {', '.join(unplaced)}: "
-            "add a line for each under `intents`"
+    def _use(self, loaded: Loaded) -> None:
+        """Everything is built before anything is swapped; requests under way end as they began."""
+        engine = self._engine
+        if engine is None or engine.settings != loaded.config.classifier or engine.cache != loaded.config.cache:
+            engine = build_engine(loaded.config, self._options.workers)
+        routers = Routers(
+            build_router(loaded.config, engine), tuple(build_router(shadow, engine) for shadow in loaded.shadows)
         )
-    return classifier
+        # An engine that was replaced is not closed here: its threads end with the last request that has it.
+        self._engine, self._routers, self._loaded = engine, routers, loaded
+        self._metrics.observe_cache(engine.classifier)
 
-
-def build_pool(classifier: OnnxClassifier, config: ClassifierConfig, workers: int) -> ClassifierPool:
-    """The classifier on as many threads as there are processors for each of the workers."""
-    threads = config.threads or max(1, available_processors() // workers)
-    return ClassifierPool(classifier.classify, threads, config.queue, config.deadline_seconds)
-
-
-def build_cached(classifier: Classifier, config: ClassifierConfig) -> Classifier:
-    """The classifier behind its cache, if the policy wants one."""
-    return CachedClassifier(classifier, config.cache_entries) if config.cache_entries else classifier
+    def _build_observers(self) -> list[ExchangeObserver]:
+        observers: list[ExchangeObserver] = [self._metrics, FailureLog()]
+        if self._tracing is not None:
+            observers.append(DecisionTracer(self._tracing.get_tracer("sidecar")))
+        return observers

@@ -1,5 +1,6 @@
 """The command line, as processes: serving, leaving, and what is said when it cannot start."""
 
+import json
 import os
 import signal
 import socket as sockets
@@ -159,11 +160,34 @@ def test_a_place_that_cannot_be_listened_at_is_a_2_and_one_line(folder: Path) ->
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--help"], ["serve", "demo", "classify", "calibrate"]),
+        (
+            ["--help"],
+            [
+                "serve",
+                "check",
+                "explain",
+                "test",
+                "replay",
+                "envoy",
+                "schema",
+                "demo",
+                "classify",
+                "calibrate",
+                "train",
+            ],
+        ),
         (["serve", "--help"], ["--policy", "--socket", "--http", "--workers", "--log-level"]),
         (["classify", "--help"], ["--policy", "--model", "--threads"]),
         (["calibrate", "--help"], ["--strong-share", "--quality", "--tier", "--policy", "--model", "--threads"]),
+        (["check", "--help"], ["POLICY", "--envoy", "--strict", "--json"]),
+        (["explain", "--help"], ["POLICY", "--model", "--path", "--header", "--at", "--json"]),
+        (["test", "--help"], ["POLICY", "--tests", "--junit", "--json"]),
+        (["replay", "--help"], ["LOG", "--policy", "--against", "--changes", "--plot", "--json"]),
+        (["envoy", "--help"], ["POLICY", "--basic", "--overlay", "--out"]),
+        (["schema", "--help"], ["JSON Schema"]),
         (["--version"], ["."]),
+        (["--print-completion", "bash"], ["complete ", "-F _shtab_sidecar sidecar"]),
+        (["--print-completion", "zsh"], ["#compdef sidecar"]),
     ],
 )
 def test_help_is_printed(arguments: list[str], said: list[str]) -> None:
@@ -175,3 +199,58 @@ def test_help_is_printed(arguments: list[str], said: list[str]) -> None:
 
 def test_no_command_is_a_2() -> None:
     assert run().returncode == 2
+
+
+def test_check_is_a_0_for_a_policy_that_can_be_used(folder: Path) -> None:
+    done = run("check", _policy(folder, ""), "--json")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {finding["severity"] for finding in json.loads(done.stdout)} <= {"warning"}
+
+
+def test_check_is_a_1_and_tells_where_for_one_that_cannot(folder: Path) -> None:
+    policy = _policy(folder, "fallbak: gpt-4o\n")
+    line = len(policy.read_text().splitlines())
+
+    told = run("check", policy)
+    (finding,) = json.loads(run("check", policy, "--json").stdout)
+
+    assert (told.returncode, told.stderr) == (1, "")
+    assert told.stdout.startswith(f"{policy}:{line}:1: error: fallbak: unknown key (did you mean fallback?)")
+    assert (finding["line"], finding["column"], finding["severity"]) == (line, 1, "error")
+
+
+def test_check_counts_warnings_as_errors_only_if_it_shall(folder: Path) -> None:
+    policy = _policy(folder, "classifier: {model: ./elsewhere}\n")  # where it runs there may be such a folder
+
+    assert [run("check", policy, *options).returncode for options in ([], ["--strict"])] == [0, 1]
+
+
+def test_the_schema_is_json() -> None:
+    done = run("schema")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {"providers", "models", "rules"} <= json.loads(done.stdout)["properties"].keys()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["explain", "POLICY", "hi"], ["test", "POLICY"], ["replay", "-", "--policy", "POLICY"]],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_tool_that_gets_a_faulty_policy_is_a_2_and_one_line(folder: Path, arguments: list[str]) -> None:
+    policy = _policy(folder, "fallbak: gpt-4o\n")
+
+    done = run(*(policy if argument == "POLICY" else argument for argument in arguments))
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("sidecar: ") and "fallbak: unknown key" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("option", [["--at", "noon"], ["--header", "x-plan"], ["--header", ": free"]])
+def test_a_value_that_makes_no_sense_is_told_with_its_option(option: list[str]) -> None:
+    done = run("explain", POLICY, "hi", *option)
+
+    assert done.returncode == 2
+    assert f"argument {option[0]}: expected " in done.stderr

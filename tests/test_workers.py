@@ -115,6 +115,19 @@ def test_a_worker_that_fails_while_it_leaves_is_told(tmp_path: Path) -> None:
     assert run(do, 1, tmp_path / "note") == (7, ["0"])
 
 
+def test_sighup_ends_nobody_and_is_passed_on(tmp_path: Path) -> None:
+    do = """
+    def do(index):
+        os.kill(os.getppid(), signal.SIGHUP)  # may come back before anything here handles it
+        signal.signal(signal.SIGHUP, lambda *_: stop_parent())
+        os.kill(os.getppid(), signal.SIGHUP)
+        while True:
+            stay()
+    """
+
+    assert run(do, 1, tmp_path / "note") == (0, ["0"])
+
+
 def test_workers_do_not_outlive_a_parent_that_is_killed(tmp_path: Path) -> None:
     script = PRELUDE + textwrap.dedent("""
         def do(index):

@@ -1,166 +1,259 @@
-"""A YAML document whose every value knows where it stands, so that a mistake can be shown to whoever made it."""
+"""A YAML document as plain data whose every value knows where it stands, so that a mistake can be shown."""
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-# A policy of a thousand models is a tenth of that; reading more would hold up the start.
+from sidecar.config.finding import Finding
+from sidecar.config.kinds import KINDS
+
+Loc = tuple[str | int, ...]
+"""The keys and indices that lead to a value from the top."""
+
+# A policy of a thousand models and a thousand rules is a third of that; reading more would hold up the start.
 _MOST_BYTES = 1024 * 1024
+
+# Each alias counts as all that it stands for: ten lines of aliases of aliases stand for billions of values.
+_MOST_VALUES = 250_000
+
+_LONGEST_SHOWN = 80
+
+# What YAML 1.1 calls a date, a merge key or a default is text here, as in YAML 1.2.
+_TEXT_TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("str", "timestamp", "merge", "value"))
+
+# libyaml's parser where PyYAML was built with it, since it is ten times as fast.
+_FAST_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class Unreadable:
+    """Stands for a value that is none, as of `!!int x`: no field takes it."""
+
+
+_UNREADABLE = Unreadable()
 
 
 class ConfigError(Exception):
-    """A fault in a file that a person wrote; the message starts with file and line and says what was expected."""
+    """A file that cannot be used; says where its first fault is and what was expected."""
+
+    def __init__(self, findings: tuple[Finding, ...]) -> None:
+        """`findings` are all that is known to be wrong, at least one."""
+        super().__init__(findings)
+        self.findings = findings
+
+    def __str__(self) -> str:
+        """The first of them."""
+        return str(self.findings[0])
 
 
 @dataclass(frozen=True, slots=True)
-class Value:
-    """One value of the document: where it stands, and typed readings of it, each of which raises ConfigError."""
+class Document:
+    """What a file says, and where."""
 
     file: Path
-    path: str
-    """Dotted keys from the top, as in `models.gpt-4o.tier`; empty for the whole document."""
+    data: object
+    """Of dict, list, str, int, float, bool, None."""
     node: yaml.Node
-    line: int
-    """That of its key, where it has one; the value itself may start further down."""
 
-    def error(self, message: str) -> ConfigError:
-        """A fault of this value."""
-        return _error_at(self.file, self.line, self.path, message)
+    def finding(self, id_: str, loc: Loc, message: str, fix: str = "") -> Finding:
+        """A finding about the value there."""
+        path, marked, _ = self._walk(loc)
+        told = f"{path}: {message}" if path else message
+        return _find(id_, self.file, _place(marked), told, fix)
 
-    def text(self) -> str:
-        """A string; numbers and booleans must be quoted to be one."""
-        if isinstance(self.node, yaml.ScalarNode) and self.node.tag == "tag:yaml.org,2002:str" and self.node.value:
-            if not self.node.value.isprintable():
-                raise self.error(f"expected text without control characters, got {self.node.value!r}")
-            return str(self.node.value)
-        raise self.error(f"expected text, got {_describe(self.node)}")
+    def line_of(self, loc: Loc) -> int:
+        """Where the value's key stands, or the value itself if it has none."""
+        return _place(self._walk(loc)[1])[0]
 
-    def number(self, low: float, high: float) -> float:
-        """A number within the bounds, both included."""
-        number = self._scalar()
-        if isinstance(number, bool) or not isinstance(number, int | float) or not low <= number <= high:
-            raise self.error(f"expected a number from {low:g} to {high:g}, got {_describe(self.node)}")
-        return float(number)
+    def describe(self, loc: Loc) -> str:
+        """The value there, as a message shows it."""
+        return _describe(self._walk(loc)[2])
 
-    def integer(self, low: int, high: int) -> int:
-        """A whole number within the bounds, both included."""
-        number = self._scalar()
-        if isinstance(number, bool) or not isinstance(number, int) or not low <= number <= high:
-            raise self.error(f"expected a whole number from {low} to {high}, got {_describe(self.node)}")
-        return number
+    def value(self, loc: Loc) -> object:
+        """The value there, as plain data."""
+        value = self.data
+        for step in self.existing(loc):
+            value = value[step]  # type: ignore[index]  # it is there
+        return value
 
-    def choice(self, words: Iterable[str]) -> str:
-        """One of the words."""
-        known = tuple(words)
-        word = self.text()
-        if word not in known:
-            raise self.error(f"unknown {word!r}{suggest(word, known)}; expected one of {', '.join(known)}")
-        return word
+    def existing(self, loc: Loc) -> Loc:
+        """Without the steps that lead nowhere, such as the 0 of a single value where a list may stand."""
+        steps, value = [], self.data
+        for step in loc:
+            if (isinstance(value, dict) and step in value) or (isinstance(value, list) and step in range(len(value))):
+                steps.append(step)
+                value = value[step]  # type: ignore[index]
+        return tuple(steps)
 
-    def texts(self) -> "list[Value]":
-        """One text or a list of them."""
-        if isinstance(self.node, yaml.SequenceNode):
-            return [
-                Value(self.file, f"{self.path}[{index}]", node, _line(node))
-                for index, node in enumerate(self.node.value)
-            ]
-        return [self]
+    def _walk(self, loc: Loc) -> tuple[str, yaml.Node, yaml.Node]:
+        """The path in words, the node that marks the place, and the value.
 
-    def members(self) -> "Members":
-        """A mapping with any keys."""
-        if not isinstance(self.node, yaml.MappingNode):
-            raise self.error(f"expected a mapping, got {_describe(self.node)}")
-        members: dict[str, Value] = {}
-        for key_node, node in self.node.value:
-            key = str(key_node.value) if isinstance(key_node, yaml.ScalarNode) else ""
-            path = f"{self.path}.{key}" if self.path else key
+        Steps that are not in the document, such as the 0 of a single value where a list may stand, lead nowhere.
+        """
+        path, marked, node = "", self.node, self.node
+        for step in loc:
+            if isinstance(node, yaml.MappingNode):
+                found = next((pair for pair in node.value if pair[0].value == step), None)
+                if found is not None:
+                    path = _below(path, str(step))
+                    marked, node = found
+            elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+                path = f"{path}[{step}]"
+                marked = node = node.value[step]
+        return path, marked, node
+
+
+class _Reader:
+    """Turns nodes into plain data, and notes what cannot stand in any file of ours."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._values = 0
+        self._open: set[int] = set()
+        self.findings: list[Finding] = []
+        construct = yaml.constructor.SafeConstructor()
+        self._constructors: dict[str, Callable[[yaml.ScalarNode], object]] = {
+            "tag:yaml.org,2002:int": construct.construct_yaml_int,
+            "tag:yaml.org,2002:float": construct.construct_yaml_float,
+            "tag:yaml.org,2002:bool": construct.construct_yaml_bool,
+            "tag:yaml.org,2002:null": construct.construct_yaml_null,
+        }
+
+    def read(self, node: yaml.Node, path: str = "") -> object:
+        """Raises RecursionError for what is nested too deeply, _TooMuchError for what stands for too much."""
+        self._values += 1
+        if self._values > _MOST_VALUES:
+            raise _TooMuchError(f"more than {_MOST_VALUES} values, each alias counted as what it stands for", node)
+        if isinstance(node, yaml.ScalarNode):
+            return self._scalar(node)
+        if id(node) in self._open:
+            raise _TooMuchError("an alias in it stands for itself", node)
+        self._open.add(id(node))
+        value = self._mapping(node, path) if isinstance(node, yaml.MappingNode) else self._list(node, path)
+        self._open.discard(id(node))
+        return value
+
+    def _list(self, node: yaml.Node, path: str) -> list[object]:
+        return [self.read(item, f"{path}[{index}]") for index, item in enumerate(node.value)]
+
+    def _mapping(self, node: yaml.Node, path: str) -> dict[str, object]:
+        values: dict[str, object] = {}
+        lines: dict[str, int] = {}
+        for key_node, value_node in node.value:
+            key = key_node.value if isinstance(key_node, yaml.ScalarNode) else ""
+            below = _below(path, key)
             if not key:
-                raise _error_at(self.file, _line(key_node), self.path, "a key must be plain text")
-            if key in members:
-                raise _error_at(self.file, _line(key_node), path, f"given twice (first in line {members[key].line})")
-            members[key] = Value(self.file, path, node, _line(key_node))
-        return Members(self, members)
+                self._note("key-not-text", key_node, path, "a key must be plain text")
+            elif key in values:
+                self._note("key-given-twice", key_node, below, f"given twice (first in line {lines[key]})")
+            else:
+                lines[key], _ = _place(key_node)
+                values[key] = self.read(value_node, below)
+        return values
 
-    def _scalar(self) -> object:
-        if not isinstance(self.node, yaml.ScalarNode):
-            return None
-        if self.node.style is not None:
-            return self.node.value
+    def _note(self, id_: str, node: yaml.Node, path: str, message: str) -> None:
+        """At the node itself: of two equal keys the second is meant, which no path leads to."""
+        told = f"{path}: {message}" if path else message
+        self.findings.append(_find(id_, self._file, _place(node), told))
+
+    def _scalar(self, node: yaml.ScalarNode) -> object:
+        # 18:00 is a number to YAML 1.1, to the base of sixty; here it is text.
+        if node.tag in _TEXT_TAGS or (node.tag in self._constructors and ":" in node.value):
+            return node.value
         try:
-            return yaml.safe_load(self.node.value)
-        except (ValueError, yaml.YAMLError):  # a date that does not exist, a number of thousands of digits
-            return None
+            return self._constructors[node.tag](node)
+        except (ValueError, LookupError, yaml.YAMLError):  # an unknown tag; a number of thousands of digits
+            return _UNREADABLE
 
 
-@dataclass(frozen=True, slots=True)
-class Members:
-    """A mapping of the document."""
+class _TooMuchError(Exception):
+    """A document that would not fit into memory, and where that begins."""
 
-    whole: Value
-    values: dict[str, Value]
-
-    def only(self, *keys: str) -> "Members":
-        """The same; raises ConfigError if it has any other key."""
-        for key, value in self.values.items():
-            if key not in keys:
-                raise value.error(f"unknown key{suggest(key, keys)}; expected {', '.join(keys) or 'none'}")
-        return self
-
-    def need(self, key: str) -> Value:
-        """A member that must be there."""
-        if key not in self.values:
-            raise self.whole.error(f"{key!r} is missing")
-        return self.values[key]
-
-    def get(self, key: str) -> Value | None:
-        """A member that may be left out."""
-        return self.values.get(key)
-
-    def __iter__(self) -> Iterator[tuple[str, Value]]:
-        return iter(self.values.items())
+    def __init__(self, message: str, node: yaml.Node) -> None:
+        super().__init__(message)
+        self.place = _place(node)
 
 
-def read_document(file: Path) -> Value:
+def read_document(file: Path) -> Document:
     """The document in that file. Raises ConfigError."""
-    if file.exists() and not file.is_file():
-        raise ConfigError(f"{file}: not a file")
+    node = _compose(file, _read_text(file))
+    reader = _Reader(file)
     try:
-        if file.stat().st_size > _MOST_BYTES:
-            raise ConfigError(f"{file}: larger than {_MOST_BYTES} bytes")
-        node = yaml.compose(file.read_text("utf-8"), yaml.SafeLoader)
+        document = Document(file, reader.read(node), node)
+    except _TooMuchError as error:
+        raise _whole(file, "too-many-values", str(error), *error.place) from error
     except RecursionError as error:
-        raise ConfigError(f"{file}: nested too deeply") from error
-    except OSError as error:
-        raise ConfigError(f"{file}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{file}: not UTF-8: {error.reason} at byte {error.start}") from error
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        problem = ", ".join(filter(None, (error.context, error.problem)))
-        raise ConfigError(f"{file}:{line}: not YAML: {problem}") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{file}: not YAML: {error}") from error
-    if node is None:
-        raise ConfigError(f"{file}:1: the file is empty")
-    return Value(file, "", node, _line(node))
+        raise _whole(file, "nested-too-deeply", "nested too deeply") from error
+    if reader.findings:
+        raise ConfigError(tuple(reader.findings))
+    return document
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
     """` (did you mean x?)`, or nothing if no known word is close."""
+    close = closest(word, known)
+    return f" (did you mean {close}?)" if close else ""
+
+
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that this one may be a misspelling of."""
     close = difflib.get_close_matches(word, list(known), n=1)
-    return f" (did you mean {close[0]}?)" if close else ""
+    return close[0] if close else None
 
 
-def _error_at(file: Path, line: int, path: str, message: str) -> ConfigError:
-    where = f"{file}:{line}: {path}" if path else f"{file}:{line}"
-    return ConfigError(f"{where}: {message}")
+def _read_text(file: Path) -> str:
+    if file.exists() and not file.is_file():
+        raise _whole(file, "file-unreadable", "not a file")
+    try:
+        if file.stat().st_size > _MOST_BYTES:
+            raise _whole(file, "file-too-large", f"larger than {_MOST_BYTES} bytes")
+        return file.read_text("utf-8")
+    except OSError as error:
+        raise _whole(file, "file-unreadable", str(error.strerror)) from error
+    except UnicodeDecodeError as error:
+        raise _whole(file, "file-unreadable", f"not UTF-8: {error.reason} at byte {error.start}") from error
 
 
-def _line(node: yaml.Node) -> int:
-    return int(node.start_mark.line) + 1
+def _compose(file: Path, text: str) -> yaml.Node:
+    try:
+        try:
+            node = yaml.compose(text, _FAST_LOADER)
+        except yaml.YAMLError:
+            node = yaml.compose(text, yaml.SafeLoader)  # slow, but it says better what is wrong
+    except RecursionError as error:
+        raise _whole(file, "nested-too-deeply", "nested too deeply") from error
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        problem = "not YAML: " + ", ".join(filter(None, (error.context, error.problem)))
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        raise _whole(file, "not-yaml", problem, line, column) from error
+    except yaml.YAMLError as error:
+        raise _whole(file, "not-yaml", f"not YAML: {error}") from error
+    if node is None:
+        raise _whole(file, "file-empty", "the file is empty", 1, 1)
+    return node
+
+
+def _whole(file: Path, id_: str, message: str, line: int = 0, column: int = 0) -> ConfigError:
+    return ConfigError((_find(id_, file, (line, column), message),))
+
+
+def _find(id_: str, file: Path, place: tuple[int, int], message: str, fix: str = "") -> Finding:
+    kind = KINDS[id_]
+    return Finding(id_, kind.severity, file, *place, message, kind.reason, fix or kind.fix)
+
+
+def _below(path: str, key: str) -> str:
+    """A line break in a key must not make two lines of a message."""
+    shown = key if key.isprintable() else repr(key)[1:-1]
+    return f"{path}.{shown}" if path else shown
+
+
+def _place(node: yaml.Node) -> tuple[int, int]:
+    """Line and column, counted from 1."""
+    return int(node.start_mark.line) + 1, int(node.start_mark.column) + 1
 
 
 def _describe(node: yaml.Node) -> str:
@@ -168,4 +261,8 @@ def _describe(node: yaml.Node) -> str:
         return "a mapping"
     if isinstance(node, yaml.SequenceNode):
         return "a list"
+    if not node.tag.startswith("tag:yaml.org,2002:"):
+        return repr(f"{node.tag} {node.value}")
+    if len(node.value) > _LONGEST_SHOWN:
+        return repr(node.value[:_LONGEST_SHOWN])[:-1] + "…'"
     return repr(node.value) if node.value else "nothing"

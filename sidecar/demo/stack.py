@@ -17,7 +17,7 @@ from sidecar.demo.providers import EmbeddedProviders
 from sidecar.demo.providers.control import ControlPort
 from sidecar.demo.readiness import NotReadyError, wait_for_decision, wait_until_ready
 from sidecar.demo.screen import Screen
-from sidecar.demo.shipped import shipped_file
+from sidecar.envoyconfig.shipped import shipped_file
 
 # A start takes about a second; a cold disk or a busy laptop may need many times that.
 START_SECONDS = 60.0

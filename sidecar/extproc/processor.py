@@ -3,28 +3,34 @@ so nothing of the response ever passes through here.
 
     Envoy sends                we answer                                   the stream
     request headers, other     go on, no body                              ends
+    GET /v1/models             the names that the caller may use           ends
     request headers, ours      go on                                       stays
     request body               a route, or an error for the client         ends
     anything else              go on, unchanged                            ends
 """
 
+import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Protocol
 
 import grpc
 
-from sidecar.extproc import replies
+from sidecar.extproc import catalogue, replies
 from sidecar.extproc.ext_proc_pb2 import HeaderValue, HttpBody, HttpHeaders, ProcessingMode, ProcessingRequest
 from sidecar.routing.api import Endpoint, find_endpoint
-from sidecar.routing.decision import Decision
 from sidecar.routing.exchange import Exchange, ExchangeObserver
+from sidecar.routing.record import rejection_record
 from sidecar.routing.rejection import RejectedError, invalid_request
 from sidecar.routing.request import ChatRequest, parse_request
-from sidecar.routing.router import Routed, Router
+from sidecar.routing.router import Routed, Router, Routers
+from sidecar.routing.signals import RequestHead
+from sidecar.routing.trail import Trail
 
 _log = logging.getLogger(__name__)
 
@@ -32,7 +38,7 @@ _EOF = grpc.aio.EOF  # type: ignore[attr-defined]  # the published stubs lack it
 
 _TRACE_HEADERS = ("traceparent", "tracestate")
 
-_NEEDED_HEADERS = (":method", ":path", "content-encoding")
+_NEEDED_HEADERS = frozenset((":method", ":path", "content-encoding"))
 
 # Envoy answers 500 when the headers that we add would take a request past its own limits (200 and 60 kB in envoy/).
 _MOST_HEADERS = 180
@@ -44,7 +50,7 @@ class _Head:
     """What matters of the headers of a request that is ours."""
 
     endpoint: Endpoint
-    encoding: str
+    headers: Mapping[str, str]
     is_too_large: bool
     is_all: bool
     """No body follows."""
@@ -61,10 +67,11 @@ class Stream(Protocol):
 
 
 class Processor:
-    """Answers ext_proc streams by one router."""
+    """Answers ext_proc streams by the routers of the moment."""
 
-    def __init__(self, router: Router, observers: Sequence[ExchangeObserver]) -> None:
-        self._router = router
+    def __init__(self, current: Callable[[], Routers], observers: Sequence[ExchangeObserver]) -> None:
+        """`current` is asked once for each request, which stays with that policy to its end."""
+        self._current = current
         self._observers = observers
 
     async def process(self, stream: Stream) -> None:
@@ -72,12 +79,18 @@ class Processor:
         first = await stream.read()
         if first is _EOF:
             return
-        head = _read_head(first.request_headers) if first.HasField("request_headers") else None
+        routers = self._current()
+        headers = _read_headers(first, routers.wanted_headers)
+        question = catalogue.find_catalogue_request(headers.get(":method", ""), headers.get(":path", ""))
+        if question is not None:
+            await stream.write(question.answer(routers.active.policy, headers))
+            return
+        head = _find_head(first.request_headers, headers)
         if head is None:
             await stream.write(_pass(first))
             return
         if head.is_all or head.is_too_large:
-            await self._answer(stream, head, b"")
+            await self._answer(stream, routers, head, b"")
             return
         await stream.write(replies.AWAIT_BODY)
         second = await stream.read()
@@ -86,27 +99,31 @@ class Processor:
         if not second.HasField("request_body") or not _is_whole(first, second.request_body):
             await stream.write(_pass(second))
             return
-        await self._answer(stream, head, second.request_body.body)
+        await self._answer(stream, routers, head, second.request_body.body)
 
-    async def _answer(self, stream: Stream, head: _Head, body: bytes) -> None:
+    async def _answer(self, stream: Stream, routers: Routers, head: _Head, body: bytes) -> None:
         decision_id = secrets.token_hex(16)
         started_unix_nanos = time.time_ns()
         started = time.perf_counter()
+        request_head = RequestHead(
+            head.headers[":path"], head.headers, datetime.fromtimestamp(started_unix_nanos / 1e9, UTC)
+        )
         request: ChatRequest | None = None
         routed: Routed | None = None
-        result: Decision | RejectedError
-        parsed = started
         try:
             _refuse_by_head(head)
             request = parse_request(head.endpoint, body)
             parsed = time.perf_counter()
-            routed = await self._router.route(request)
-            result = routed.decision
-            reply = replies.route(decision_id, request, routed.decision, body)
+            routed = await routers.active.route(request, request_head)
+            result, record = routed.result, routed.record
         except RejectedError as rejection:
-            result = rejection
-            reply = replies.reject(decision_id, head.endpoint.api, rejection)
-            parsed = parsed if request is not None else time.perf_counter()
+            parsed = time.perf_counter()
+            result, record = rejection, rejection_record(rejection, routers.active.policy.hash, None, Trail(), "")
+        if isinstance(result, RejectedError):
+            reply = replies.reject(decision_id, head.endpoint.api, result, record)
+        else:
+            assert request is not None  # noqa: S101  # a decision is one on a request
+            reply = replies.route(decision_id, request, result, record, body)
         decided = time.perf_counter()
         await stream.write(reply)
         classify_seconds = routed.classify_seconds if routed is not None else 0.0
@@ -120,8 +137,24 @@ class Processor:
             decide_seconds=decided - parsed - classify_seconds,
             request=request,
             result=result,
+            record=record,
+            classifier_version=routers.active.classifier_version,
             failure=routed.failure if routed is not None else None,
         )
+        if request is None or not routers.shadows:
+            self._tell(exchange)
+            return
+        # Envoy has its answer and may end the stream at any moment; that must not take the exchange with it.
+        await asyncio.shield(self._tell_with_shadows(exchange, routers.shadows, request, request_head))
+
+    async def _tell_with_shadows(
+        self, exchange: Exchange, shadows: Sequence[Router], request: ChatRequest, head: RequestHead
+    ) -> None:
+        """After the answer is out: a policy that is only tried costs the request nothing."""
+        tried = [await shadow.route(request, head) for shadow in shadows]
+        self._tell(replace(exchange, shadows=tuple(tried)))
+
+    def _tell(self, exchange: Exchange) -> None:
         for observer in self._observers:
             observer.observe(exchange)
 
@@ -134,26 +167,35 @@ def _pass(message: ProcessingRequest) -> bytes:
     return replies.continue_unchanged(phase)
 
 
-def _read_head(headers: HttpHeaders) -> _Head | None:
+def _read_headers(first: ProcessingRequest, wanted: AbstractSet[str]) -> dict[str, str]:
+    """Those that count, by name. One that is given twice has both values, as HTTP joins them."""
+    headers: dict[str, str] = {}
+    for header in first.request_headers.headers.headers:
+        key = header.key
+        if key in _NEEDED_HEADERS or key in wanted or key in catalogue.HEADERS:
+            value = _value_of(header)
+            headers[key] = f"{headers[key]},{value}" if key in headers else value
+    return headers
+
+
+def _find_head(message: HttpHeaders, headers: Mapping[str, str]) -> _Head | None:
     """None for a request that is not ours."""
-    found = {header.key: header for header in headers.headers.headers if header.key in _NEEDED_HEADERS}
-    method, path, encoding = (_value_of(found.get(name)) for name in _NEEDED_HEADERS)
-    endpoint = find_endpoint(method, path)
+    endpoint = find_endpoint(headers.get(":method", ""), headers.get(":path", ""))
     if endpoint is None:
         return None
-    is_too_large = len(headers.headers.headers) > _MOST_HEADERS or headers.ByteSize() > _MOST_HEADER_BYTES
-    return _Head(endpoint, encoding.lower(), is_too_large, headers.end_of_stream)
+    is_too_large = len(message.headers.headers) > _MOST_HEADERS or message.ByteSize() > _MOST_HEADER_BYTES
+    return _Head(endpoint, headers, is_too_large, message.end_of_stream)
 
 
 def _refuse_by_head(head: _Head) -> None:
     if head.is_too_large:
         raise invalid_request("request headers: too many, or too long", status=431)
-    if head.encoding not in ("", "identity"):
+    if head.headers.get("content-encoding", "").lower() not in ("", "identity"):
         raise invalid_request("content-encoding: send the body uncompressed", status=415)
 
 
-def _value_of(header: HeaderValue | None) -> str:
-    return (header.raw_value or header.value.encode()).decode("latin-1") if header is not None else ""
+def _value_of(header: HeaderValue) -> str:
+    return (header.raw_value or header.value.encode()).decode("latin-1")
 
 
 def _is_whole(first: ProcessingRequest, body: HttpBody) -> bool:

@@ -40,6 +40,14 @@ IGNORE_REQUEST = ProcessingResponse(
 ).SerializeToString()
 """Go on; this request is not ours."""
 
+_ANTHROPIC_ERRORS = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+}
+
 _CONTINUE = {
     "request_headers": AWAIT_BODY,
     "response_headers": ProcessingResponse(
@@ -57,7 +65,7 @@ def continue_unchanged(phase: str) -> bytes:
     return _CONTINUE[phase]
 
 
-def route(decision_id: str, request: ChatRequest, decision: Decision, body: bytes) -> bytes:
+def route(decision_id: str, request: ChatRequest, decision: Decision, record: bytes, body: bytes) -> bytes:
     """Send the request along the plan, with the first model's id in the body."""
     common = CommonResponse(
         # Envoy picked a route from the headers alone; with the plan known it has to pick again. It ignores this
@@ -73,11 +81,11 @@ def route(decision_id: str, request: ChatRequest, decision: Decision, body: byte
         # Envoy keeps the client's content-length and answers 500 when the body no longer has it.
         headers.append(_header("content-length", str(len(body))))
     reply = ProcessingResponse(request_body=BodyResponse(response=common))
-    _describe(reply, decision_id, decision)
+    _describe(reply, decision_id, decision, record)
     return reply.SerializeToString()
 
 
-def reject(decision_id: str, api: Api, rejection: RejectedError) -> bytes:
+def reject(decision_id: str, api: Api, rejection: RejectedError, record: bytes) -> bytes:
     """Answer the client in its own API's error shape."""
     headers = HeaderMutation(
         set_headers=[
@@ -90,21 +98,44 @@ def reject(decision_id: str, api: Api, rejection: RejectedError) -> bytes:
         immediate_response=ImmediateResponse(
             status=HttpStatus(code=rejection.status),
             headers=headers,
-            body=msgspec.json.encode(_error_object(api, rejection)),
+            body=msgspec.json.encode(error_object(api, rejection)),
             details=f"llm_router_{rejection.reason}",
         )
     )
     fields = reply.dynamic_metadata.fields[names.METADATA_NAMESPACE].struct_value.fields
     fields[names.DECISION_ID].string_value = decision_id
     fields[names.REASON].string_value = rejection.reason
+    fields[names.RECORD].string_value = record.decode()
     return reply.SerializeToString()
 
 
-def _describe(reply: ProcessingResponse, decision_id: str, decision: Decision) -> None:
+def list_models(catalogue: object) -> bytes:
+    """Answer the client with that JSON value."""
+    return _answer(200, catalogue)
+
+
+def refuse_model_lookup(api: Api, rejection: RejectedError) -> bytes:
+    """Answer a question for a model that the caller cannot use."""
+    return _answer(rejection.status, error_object(api, rejection))
+
+
+def _answer(status: int, value: object) -> bytes:
+    headers = HeaderMutation(set_headers=[_header("content-type", "application/json")])
+    return ProcessingResponse(
+        immediate_response=ImmediateResponse(
+            status=HttpStatus(code=status),
+            headers=headers,
+            body=msgspec.json.encode(value),
+            details="llm_router_models",
+        )
+    ).SerializeToString()
+
+
+def _describe(reply: ProcessingResponse, decision_id: str, decision: Decision, record: bytes) -> None:
     """The plan and the decision as dynamic metadata, for Envoy's route, access log, trace tags and response headers.
 
     Values are names from the policy and our own words, never text of the request: Envoy writes them into headers
-    as they are, line breaks included.
+    as they are, line breaks included. The record is JSON, so what a client's headers put into it is escaped.
     """
     fields = reply.dynamic_metadata.fields[names.METADATA_NAMESPACE].struct_value.fields
     groups = fields[names.PRIORITY_GROUPS].list_value.values
@@ -115,9 +146,14 @@ def _describe(reply: ProcessingResponse, decision_id: str, decision: Decision) -
     fields[names.TIER].string_value = decision.tier.label
     fields[names.REASON].string_value = decision.reason
     fields[names.POLICY].string_value = decision.policy_hash
+    fields[names.RECORD].string_value = record.decode()
+    if decision.trail.rule is not None:
+        fields[names.RULE].string_value = decision.trail.rule
+    if decision.trail.arm is not None:
+        fields[names.ARM].string_value = decision.trail.arm
     classification = decision.classification
     if classification is not None:
-        fields[names.INTENT].string_value = classification.intent
+        fields[names.INTENT].string_value = classification.settled_intent
         fields[names.CONFIDENCE].number_value = round(classification.confidence, 4)
         if classification.difficulty is not None:
             fields[names.DIFFICULTY].number_value = round(classification.difficulty, 4)
@@ -128,8 +164,9 @@ def _header(key: str, value: str) -> HeaderValueOption:
     return HeaderValueOption(header=HeaderValue(key=key, raw_value=value.encode()), append_action=_OVERWRITE)
 
 
-def _error_object(api: Api, rejection: RejectedError) -> dict[str, object]:
-    kind = "not_found_error" if rejection.status == 404 else "invalid_request_error"
+def error_object(api: Api, rejection: RejectedError) -> dict[str, object]:
+    """What a client of that API takes for an error."""
+    kind = _ANTHROPIC_ERRORS.get(rejection.status, "invalid_request_error")
     if api is Api.ANTHROPIC:
         return {"type": "error", "error": {"type": kind, "message": rejection.message}}
     return {

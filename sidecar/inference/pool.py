@@ -17,17 +17,14 @@ _WEIGHT_OF_LAST = 1 / 16
 
 
 class ClassifierPool:
-    """A Classifier that runs a blocking `classify` on threads of its own.
+    """Runs blocking classifications on threads of its own.
 
     It refuses at once what would miss its deadline, by the time that the last prompts took, and whatever comes beyond
     `threads` running and `queue` waiting prompts. Admitted all the same, such prompts would be started just before
     their deadline and thrown away: with many at once, nearly all of them.
     """
 
-    def __init__(
-        self, classify: Callable[[str], Classification], threads: int, queue: int, deadline_seconds: float
-    ) -> None:
-        self._classify = classify
+    def __init__(self, threads: int, queue: int, deadline_seconds: float) -> None:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="classifier")
         self._threads = threads
         self._capacity = threads + queue
@@ -35,14 +32,14 @@ class ClassifierPool:
         self._mean_seconds = 0.0
         self._admitted = 0
 
-    async def classify(self, prompt: str) -> Classification:
+    async def run(self, classify: Callable[[], Classification]) -> Classification:
         """Raises ClassifierOverloadedError, and what `classify` raises."""
         if self._admitted >= self._capacity or self._would_be_late():
             raise ClassifierOverloadedError
         # Counted until the thread is done with it, not until the caller gave up: a late prompt still holds a thread.
         # One that is cancelled while it waits never runs.
         self._admitted += 1
-        work = self._executor.submit(self._run, prompt)
+        work = self._executor.submit(self._timed, classify)
         loop = asyncio.get_running_loop()
         work.add_done_callback(lambda _: _call_soon(loop, self._release))
         return await asyncio.wrap_future(work)
@@ -57,10 +54,10 @@ class ClassifierPool:
             return False
         return (self._admitted + 1) / self._threads * self._mean_seconds > self._time_for_all
 
-    def _run(self, prompt: str) -> Classification:
+    def _timed(self, classify: Callable[[], Classification]) -> Classification:
         started = time.perf_counter()
         try:
-            return self._classify(prompt)
+            return classify()
         finally:
             # Two threads may overwrite each other's share; an estimate can do with that.
             self._mean_seconds += (time.perf_counter() - started - self._mean_seconds) * _WEIGHT_OF_LAST

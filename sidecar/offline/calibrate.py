@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sidecar.offline.lines import InputError, Line
 from sidecar.offline.loading import Setup
-from sidecar.offline.ordered import in_order
 from sidecar.offline.quality import Curve, Floats, Ranking, draw_curve, interval, resamples
 from sidecar.routing.tier import Tier
 from sidecar.routing.tier_rule import DifficultyThresholds, TierRule
+from sidecar.streams.lines import InputError, Line
+from sidecar.streams.ordered import in_order
 
 # With fewer, a share of a half is known to no better than 10 points either way (1.96 standard errors).
 FEWEST_LINES = 100
@@ -89,7 +89,7 @@ def read_entries(lines: Iterable[Line], setup: Setup, target: Target, threads: i
     def read(line: Line) -> Entry:
         grades = line.find_grades() if target.quality is None else line.grades()
         classification = setup.classifier.classify(line.string("text"))
-        is_lifted = without.tier_of(classification)[0] >= target.tier
+        is_lifted = without.tier_of(classification) >= target.tier
         difficulty = math.inf if is_lifted or classification.difficulty is None else classification.difficulty
         return (difficulty, *(grades or (math.nan, math.nan)))
 

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from sidecar.offline.lines import Line, read_lines
 from sidecar.offline.loading import Setup
-from sidecar.offline.ordered import in_order
 from sidecar.routing.classification import Classification
+from sidecar.streams.lines import Line, read_lines
+from sidecar.streams.ordered import in_order
 
 _INTENTS_SHOWN = 3
 
@@ -30,7 +30,7 @@ def _classify(line: Line, setup: Setup) -> bytes:
     )
     confidence, intent = by_probability[0]
     classification = Classification(intent, confidence, reading.difficulty, reading.truncated)
-    tier, _ = setup.tier_rule.tier_of(classification)
+    tier = setup.tier_rule.tier_of(classification)
     written = {
         "intent": intent,
         "confidence": round(confidence, _DECIMALS),

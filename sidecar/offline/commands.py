@@ -8,10 +8,10 @@ from typing import BinaryIO, TextIO
 from sidecar.inference.pool import available_processors
 from sidecar.offline.calibrate import Target, calibrate, read_entries
 from sidecar.offline.classify import classify_lines
-from sidecar.offline.lines import InputError, read_lines
 from sidecar.offline.loading import load_setup
-from sidecar.offline.progress import with_progress
 from sidecar.offline.report import render
+from sidecar.streams.lines import InputError, read_lines
+from sidecar.streams.progress import with_progress
 
 
 def run_classify(policy: Path | None, model: Path | None, threads: int | None) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 from sidecar.config.compile import DEFAULT_TIER_RULE, load_config
 from sidecar.config.document import ConfigError
 from sidecar.inference.onnx_classifier import SHIPPED_MODEL, ModelFolderError, OnnxClassifier
-from sidecar.offline.lines import InputError
 from sidecar.routing.tier_rule import TierRule
+from sidecar.streams.lines import InputError
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,21 @@
-"""Decisions: from a request, and a classification where one was needed, to a plan with its reason."""
+"""Decisions: from a request's signals, and classifications where they are needed, to a plan with its reason.
 
-from dataclasses import dataclass
+One function, `decide`, for the server and for every tool: it is given everything that counts and does nothing else.
+"""
 
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from sidecar.routing.catalogue import names_for_caller
 from sidecar.routing.classification import Classification
-from sidecar.routing.plan import plan_from_model, plan_from_tier, plan_pinned
+from sidecar.routing.plan import Needs, choose, choose_pinned
 from sidecar.routing.policy import Model, Plan, Policy
 from sidecar.routing.reason import Reason
 from sidecar.routing.rejection import RejectedError
-from sidecar.routing.request import ChatRequest
+from sidecar.routing.rules import NO_REQUIREMENT, Action, Requirement, Rule, TierBounds, VirtualModel
+from sidecar.routing.signals import TENANT, Signals
 from sidecar.routing.tier import Tier
+from sidecar.routing.trail import Move, Trail
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,48 +27,236 @@ class Decision:
     """What the prompt needs; the first model may be of another, if none of this one can take the request."""
     reason: Reason
     policy_hash: str
-    classification: Classification | None = None
+    signals: Signals
+    trail: Trail = field(default_factory=Trail)
 
     @property
     def model(self) -> Model:
         """The first of the plan: the one that answers unless it fails."""
         return self.plan[0]
 
+    @property
+    def classification(self) -> Classification | None:
+        """Of the turn to be answered; None if it was not read."""
+        return self.trail.readings[-1] if self.trail.readings else None
 
-def decide_without_classifier(policy: Policy, request: ChatRequest) -> Decision | None:
-    """The decision on a request that needs no classification; None if it needs one.
 
-    Raises RejectedError for a model that the policy does not have.
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known of the prompt when a request is decided."""
+
+    readings: tuple[Classification, ...] = ()
+    """Of the turns that were read, oldest first; the last is the one to be answered."""
+    unread: int = 0
+    """Earlier turns that should have been read as well."""
+    missing: Reason | None = None
+    """Why there are no readings and will be none."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether there is nothing more to wait for."""
+        return bool(self.readings) or self.missing is not None
+
+
+NOT_READ = Evidence()
+"""The prompt was not classified, and could be."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """What applies to one request: the action of the rule that matched, within everything else that counts."""
+
+    action: Action
+    bounds: TierBounds
+    requirement: Requirement
+
+
+def decide(policy: Policy, signals: Signals, evidence: Evidence, trail: Trail) -> Decision | None:
+    """None if a classification is needed that the evidence neither has nor rules out; then ask again with one.
+
+    Raises RejectedError for a request that the policy does not serve. The trail is filled in either way.
     """
-    if request.model in policy.virtual_models:
-        return None if request.prompt else decide_fallback(policy, request, Reason.NO_PROMPT)
-    model = policy.models.get(request.model)
-    if model is None or request.endpoint not in model.endpoints:
-        raise _unknown_model(policy, request)
-    return Decision(plan_pinned(policy, model, request), model.tier, Reason.PINNED, policy.hash)
+    trail.readings, trail.unread = evidence.readings, evidence.unread
+    virtual = policy.virtual_models.get(signals.model)
+    if virtual is None:
+        return _decide_pinned(policy, signals, evidence, trail)
+    terms = _find_terms(policy, virtual, signals, evidence, trail)
+    if terms is None:
+        return None
+    maker = _Maker(policy, signals, terms, trail)
+    if terms.action.settles:
+        return maker.by_action()
+    if policy.callers_may.set_tier and signals.tier is not None:
+        return maker.from_tier([Move(Reason.CALLER, signals.tier)])
+    if not evidence.is_final:
+        return None
+    if evidence.missing is not None:
+        return maker.from_fallback(evidence.missing)
+    return maker.from_readings(evidence.readings)
 
 
-def decide_classified(policy: Policy, request: ChatRequest, classification: Classification) -> Decision:
-    """The decision on a classified request."""
-    tier, reason = policy.tier_rule.tier_of(classification)
-    return Decision(plan_from_tier(policy, tier, request), tier, reason, policy.hash, classification)
+def _decide_pinned(policy: Policy, signals: Signals, evidence: Evidence, trail: Trail) -> Decision | None:
+    model = policy.models.get(signals.model)
+    if model is None or signals.endpoint not in model.endpoints or not policy.callers_may.name_models:
+        raise _unknown_model(policy, signals)
+    rule = _matching_rule(policy.rules, signals, evidence, only_restricting=True)
+    if isinstance(rule, _Unknown):
+        return None
+    requirement = _standing_requirement(policy, signals, trail)
+    if rule is not None:
+        trail.rule = rule.name
+        _refuse_if_told(rule)
+        requirement &= rule.action.requirement
+    trail.move(Reason.PINNED, model.tier)
+    stand_ins = policy.models_by_preference(signals.endpoint, model.tier)
+    needs = Needs(signals, requirement, policy.callers_may.set_max_cost)
+    plan = choose_pinned(model, stand_ins, needs, trail)
+    return Decision(plan, model.tier, Reason.PINNED, policy.hash, signals, trail)
 
 
-def decide_fallback(policy: Policy, request: ChatRequest, reason: Reason) -> Decision:
-    """The decision when nothing is known of the prompt."""
-    fallback = policy.fallbacks.get(request.endpoint)
-    if fallback is None:
-        plan = plan_from_tier(policy, Tier.SIMPLE, request)
-        return Decision(plan, plan[0].tier, reason, policy.hash)
-    return Decision(plan_from_model(policy, fallback, request), fallback.tier, reason, policy.hash)
+class _Unknown:
+    """Whether a rule matches cannot be told before the prompt is classified."""
 
 
-def _unknown_model(policy: Policy, request: ChatRequest) -> RejectedError:
-    models = (model.name for model in policy.models.values() if request.endpoint in model.endpoints)
-    known = ", ".join((*sorted(policy.virtual_models), *models))
+def _matching_rule(
+    rules: tuple[Rule, ...], signals: Signals, evidence: Evidence, *, only_restricting: bool = False
+) -> Rule | _Unknown | None:
+    """The first that matches. Without a classification, and none to come, rules that need one do not."""
+    classification = evidence.readings[-1] if evidence.readings else None
+    for rule in rules:
+        if only_restricting and not _restricts(rule.action):
+            continue
+        if classification is None and rule.condition.needs_classification:
+            if evidence.missing is None:
+                return _Unknown()
+            continue
+        if rule.condition.holds(signals, classification):
+            return rule
+    return None
+
+
+def _restricts(action: Action) -> bool:
+    """Whether it says what must not happen; only that concerns who asks for a model by its name."""
+    return action.reject is not None or action.requirement != Requirement()
+
+
+def _find_terms(
+    policy: Policy, virtual: VirtualModel, signals: Signals, evidence: Evidence, trail: Trail
+) -> _Terms | None:
+    rule = _matching_rule((*virtual.rules, *policy.rules), signals, evidence)
+    if isinstance(rule, _Unknown):
+        return None
+    actions = [virtual.action]
+    if rule is not None:
+        trail.rule = rule.name
+        _refuse_if_told(rule)
+        actions += _with_arm(rule, signals, trail)
+    requirement = _standing_requirement(policy, signals, trail)
+    least, most = Tier.SIMPLE, Tier.REASONING
+    for action in actions:
+        requirement &= action.requirement
+        least, most = max(least, action.bounds.least), min(most, action.bounds.most)
+    # A rule may ask for more than the virtual model's limit: the limit stays.
+    bounds = TierBounds(min(least, most), most)
+    settling = next((action for action in reversed(actions) if action.settles), actions[-1])
+    return _Terms(settling, bounds, requirement)
+
+
+def _with_arm(rule: Rule, signals: Signals, trail: Trail) -> Iterator[Action]:
+    yield rule.action
+    if rule.action.split is not None:
+        arm = rule.action.split.arm_of(rule.name, signals.keys)
+        trail.arm = arm.name
+        yield arm.action
+
+
+def _refuse_if_told(rule: Rule) -> None:
+    refusal = rule.action.reject
+    if refusal is not None:
+        raise RejectedError(Reason.REJECTED_BY_RULE, refusal.message, status=refusal.status)
+
+
+def _standing_requirement(policy: Policy, signals: Signals, trail: Trail) -> Requirement:
+    requirement = NO_REQUIREMENT
+    for standing in policy.requirements:
+        if standing.condition.holds(signals, None):
+            trail.requirements.append(standing.name)
+            requirement &= standing.requirement
+    return requirement
+
+
+@dataclass(frozen=True, slots=True)
+class _Maker:
+    """Makes the decision on a request once it is known by what."""
+
+    policy: Policy
+    signals: Signals
+    terms: _Terms
+    trail: Trail
+
+    def by_action(self) -> Decision:
+        """As the rule, or the virtual model, says."""
+        action = self.terms.action
+        if action.tier is not None:
+            return self.from_tier([Move(Reason.RULE, action.tier)])
+        named = [self.policy.models[name] for name in action.models or (action.pin or "",)]
+        models = tuple(model for model in named if self.signals.endpoint in model.endpoints)
+        tier = (models or named)[0].tier
+        if action.pin is not None:
+            models = (*models, *(m for m in self._by_preference(tier, "") if m not in models))
+        self.trail.move(Reason.RULE, tier)
+        return self._decision(models, tier, Reason.RULE)
+
+    def from_tier(self, moves: list[Move], intent: str = "") -> Decision:
+        """The last move's tier, within the bounds."""
+        for move in moves:
+            self.trail.move(move.reason, move.tier)
+        tier, reason = self.terms.bounds.clamp(moves[-1].tier), moves[-1].reason
+        if tier is not moves[-1].tier:
+            reason = Reason.RULE
+            self.trail.move(reason, tier)
+        return self._decision(self._by_preference(tier, intent), tier, reason)
+
+    def from_readings(self, readings: tuple[Classification, ...]) -> Decision:
+        """The last turn's tier, or that of an earlier one which needed more.
+
+        Within a tier the models are ordered by the intent of the turn that first needed it: so a conversation stays
+        with the model that has its beginning in the cache.
+        """
+        moves = [self.policy.tier_rule.moves(reading) for reading in readings]
+        tiers = [each[-1].tier for each in moves]
+        highest = max(tiers)
+        own = moves[-1]
+        if highest > own[-1].tier:
+            own.append(Move(Reason.CONVERSATION, highest))
+        return self.from_tier(own, readings[tiers.index(highest)].settled_intent)
+
+    def from_fallback(self, reason: Reason) -> Decision:
+        """The fallback, if its tier is within the bounds, or the nearest tier that is."""
+        fallback = self.policy.fallbacks.get(self.signals.endpoint)
+        cheapest = self._by_preference(Tier.SIMPLE, "")[:1]
+        start = next((model.tier for model in (fallback, *cheapest) if model is not None), Tier.SIMPLE)
+        tier = self.terms.bounds.clamp(start)
+        models = self._by_preference(tier, "")
+        if fallback is not None and tier is start:
+            models = (fallback, *(model for model in models if model is not fallback))
+        self.trail.move(reason, tier)
+        return self._decision(models, tier, reason)
+
+    def _by_preference(self, tier: Tier, intent: str) -> Plan:
+        return self.policy.models_by_preference(self.signals.endpoint, tier, intent)
+
+    def _decision(self, models: Plan, tier: Tier, reason: Reason) -> Decision:
+        needs = Needs(self.signals, self.terms.requirement, self.policy.callers_may.set_max_cost)
+        plan = choose(models, needs, self.trail)
+        return Decision(plan, tier, reason, self.policy.hash, self.signals, self.trail)
+
+
+def _unknown_model(policy: Policy, signals: Signals) -> RejectedError:
+    known = ", ".join(names_for_caller(policy, signals.headers.get(TENANT), {signals.endpoint}))
     return RejectedError(
         Reason.UNKNOWN_MODEL,
-        f"model: this gateway has no such model at /v1/{request.endpoint}; it has {known}",
+        f"model: this gateway has no such model at /v1/{signals.endpoint}; it has {known}",
         status=404,
         param="model",
         code="model_not_found",

@@ -9,6 +9,7 @@ from sidecar.routing.classification import ClassifierUnavailableError
 from sidecar.routing.decision import Decision
 from sidecar.routing.rejection import RejectedError
 from sidecar.routing.request import ChatRequest
+from sidecar.routing.router import Routed
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +28,14 @@ class Exchange:
     request: ChatRequest | None
     """None if the body could not be read."""
     result: Decision | RejectedError
+    record: bytes
+    """The decision record, or that of the rejection."""
+    classifier_version: str
+    """Of the model in use, whether or not it was asked."""
     failure: ClassifierUnavailableError | None = None
     """What the classifier had instead of an answer."""
+    shadows: tuple[Routed, ...] = ()
+    """What the policies that are only tried would have decided."""
 
 
 class ExchangeObserver(Protocol):

@@ -1,14 +1,20 @@
 """The policy as the router runs it: checked, frozen, with every plan that it can lead to worked out beforehand."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
 
 from sidecar.routing.api import Endpoint
+from sidecar.routing.rules import Rule, StandingRequirement, VirtualModel
+from sidecar.routing.signals import SignalReader
 from sidecar.routing.tier import Tier
 from sidecar.routing.tier_rule import TierRule
 
 Plan = tuple["Model", ...]
 """Models in the order in which Envoy shall try them."""
+
+KNOWN_CAPABILITIES = frozenset(("vision", "tools", "json", "streaming"))
+"""Those that requests themselves ask for; a policy may have more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +23,8 @@ class Price:
 
     input: float
     output: float
+    cached_input: float | None = None
+    """Of input that the provider had in its cache; None: as other input."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +45,48 @@ class Model:
     price: Price
     unsupported: frozenset[str] = frozenset()
     """Parameters of a request that its provider refuses for it."""
+    capabilities: frozenset[str] = KNOWN_CAPABILITIES
+    region: str | None = None
+    tenants: frozenset[str] | None = None
+    """Who may get it; None: everyone."""
+    deprecated: date | None = None
+    """From this day on, in UTC, it gets no new requests."""
+    quality: Mapping[str, float] = field(default_factory=dict)
+    """By intent, and under "default", 0 to 1."""
+    latency_seconds: float | None = None
+    """What it usually takes to answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rank:
+    """How much each counts when the models of a tier are put in order; nothing counts: as they are listed."""
+
+    cost: float = 0.0
+    latency: float = 0.0
+    quality: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class CallersMay:
+    """What a request may ask for itself."""
+
+    name_models: bool = True
+    set_tier: bool = False
+    set_max_cost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ExampleIntent:
+    """An intent of the policy's own, told by examples."""
+
+    name: str
+    examples: tuple[str, ...]
+    threshold: float
+    """The least cosine of a prompt with one of the examples."""
+
+
+Plans = Mapping[tuple[Endpoint, Tier, str], Plan]
+"""By endpoint, tier, and the intent by which the tier's models are ordered ("" for all others)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,29 +94,22 @@ class Policy:
     """Which model may answer what. Immutable; a changed policy is another object with another hash."""
 
     models: Mapping[str, Model]
-    virtual_models: frozenset[str]
+    virtual_models: Mapping[str, VirtualModel]
     fallbacks: Mapping[Endpoint, Model]
     tier_rule: TierRule
-    plans: Mapping[tuple[Endpoint, Tier], Plan]
+    plans: Plans
     """As `build_plans` makes them."""
     hash: str
     """Hexadecimal; the same policy has the same hash on every replica."""
+    reader: SignalReader = field(default_factory=SignalReader)
+    requirements: tuple[StandingRequirement, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    examples: tuple[ExampleIntent, ...] = ()
+    conversation_turns: int = 5
+    """How many user turns of a conversation are classified, at the most."""
+    callers_may: CallersMay = CallersMay()
 
-
-def build_plans(models: Iterable[Model], fallbacks: Mapping[Endpoint, Model]) -> dict[tuple[Endpoint, Tier], Plan]:
-    """For each endpoint and tier, all models in the order in which they may answer.
-
-    The tier's as listed, the tiers above, the fallback, and last the tiers below, nearest first: a weak answer beats
-    none. Worked out once, so that a request costs no sorting however many models there are.
-    """
-    upward = sorted(models, key=lambda model: model.tier)  # stable: within a tier the listed order stays
-    downward = sorted(upward, key=lambda model: -model.tier)
-    plans = {}
-    for endpoint in Endpoint:
-        fallback = [fallbacks[endpoint]] if endpoint in fallbacks else []
-        for tier in Tier:
-            above = [model for model in upward if model.tier >= tier]
-            below = [model for model in downward if model.tier < tier]
-            order = (model for model in (*above, *fallback, *below) if endpoint in model.endpoints)
-            plans[endpoint, tier] = tuple({model.name: model for model in order}.values())
-    return plans
+    def models_by_preference(self, endpoint: Endpoint, tier: Tier, intent: str = "") -> Plan:
+        """All that can be asked there, in the order in which they may answer a prompt of that tier and intent."""
+        plan = self.plans.get((endpoint, tier, intent))
+        return self.plans[endpoint, tier, ""] if plan is None else plan

@@ -14,8 +14,18 @@ from sidecar.routing.rejection import RejectedError, invalid_request
 # About four bytes of UTF-8 make a token of the usual byte-pair vocabularies, in English as in Chinese.
 BYTES_PER_TOKEN = 4
 
-# Where the text is that a context window has to hold.
-_TEXT_MEMBERS = ("messages", "system", "prompt", "input", "instructions", "tools")
+# Where the conversation's text is.
+_CONVERSATION_MEMBERS = ("messages", "system", "prompt", "input", "instructions")
+
+# What a context window has to hold.
+_TEXT_MEMBERS = (*_CONVERSATION_MEMBERS, "tools")
+
+# Where a request says that the answer has to be JSON: OpenAI's chat completions, its Responses API, Anthropic's.
+_FORMAT_MEMBERS = ("response_format", "text", "output_config", "output_format")
+_JSON_MARK = re.compile(rb'"type"\s*:\s*"json')
+
+# Of both APIs, wherever it stands: tools give back images, too.
+_IMAGE_MARK = re.compile(rb'"type"\s*:\s*"(?:image|image_url|input_image)"')
 
 # An image or a file within that text; it is counted otherwise, or not at all. Linear: a run is looked at once.
 _BASE64 = re.compile(rb'"(?:data:[^",]{0,100},)?[A-Za-z0-9+/=\\_-]{512,}"')
@@ -25,6 +35,12 @@ _BASE64_MARKS = (b"base64", b'"input_audio"', b'"image_generation_call"')
 # Reading more objects, lists and strings in lists one by one would stop every other request for a second.
 _MOST_OBJECTS = 200_000
 _STRUCTURE = (b"{", b"[", b'","', b'", "')
+
+# Looking through more text than this would hold up every other request for longer than a classification.
+_MOST_TEXT_BYTES = 1024 * 1024
+
+# A card or a phone that a tool is given as a number; others are token ids, sizes, dates.
+_NUMBERS_OF_SOMETHING = range(10**7, 10**19)
 
 # A prompt of token ids has no braces to count: no model's window holds more of them than this.
 _MOST_LIST_BYTES = 4 * 1024 * 1024
@@ -43,24 +59,32 @@ class ChatRequest:
     """What the client asked for: a virtual model or a concrete one."""
     model_member: Member
     """Where in the body that stands."""
-    prompt: str
-    """The text of the last user turn that has any; empty if none has."""
-    user_turns: int
+    user_turns: tuple[str, ...]
+    """The texts of the user's turns that have any, oldest first."""
+    texts: tuple[str, ...] | None
+    """Every text in it, whoever wrote it (system, user, assistant, a tool); None if that cannot be looked at."""
     input_tokens: int
     """An estimate, from the size of the conversation and the tools as they are written; images and files left out."""
     max_output_tokens: int
     """The limit that the request itself sets; 0 if it sets none."""
     parameters: frozenset[str]
     """The names of all that the request sets to something, `temperature` for one."""
-    tools: bool
-    images: bool
+    tools: int
+    """How many it offers."""
+    images: int
+    json: bool
+    """Whether the answer has to be JSON."""
     stream: bool
+
+    @property
+    def prompt(self) -> str:
+        """The text of the last user turn that has any; empty if none has."""
+        return self.user_turns[-1] if self.user_turns else ""
 
 
 class _Part(msgspec.Struct):
-    """A piece of a message's content. Types that are not known here are let through; the provider judges them."""
+    """A piece of a message's content. Whatever else it may be is let through; the provider judges it."""
 
-    type: str = ""
     text: str | None = None
 
 
@@ -81,6 +105,7 @@ _Content = str | list[str | _Part] | None
 _MODEL = msgspec.json.Decoder(str)
 _MESSAGES = msgspec.json.Decoder(list[_Message])
 _INPUT = msgspec.json.Decoder(str | list[_Item] | None)
+_RAW_LIST = msgspec.json.Decoder(list[msgspec.Raw])
 _PROMPT = msgspec.json.Decoder(str | list[str | int | list[int]] | None)
 
 
@@ -88,7 +113,7 @@ _PROMPT = msgspec.json.Decoder(str | list[str | int | list[int]] | None)
 class _Conversation:
     user_turns: Sequence[str]
     """Their texts; a turn without any (an image, what a tool gave back) is none."""
-    images: bool = False
+    images: int = 0
 
 
 def parse_request(endpoint: Endpoint, body: bytes) -> ChatRequest:
@@ -106,19 +131,20 @@ def parse_request(endpoint: Endpoint, body: bytes) -> ChatRequest:
     if model is None:
         raise invalid_request("model: missing", param="model")
     # Beyond that the conversation stays unread: to the policy it is a request without a prompt.
-    conversation = _CONVERSATIONS[endpoint](members) if _is_readable(body) else _Conversation([])
-    tools = members.get("tools")
+    is_readable = _is_readable(body)
+    conversation = _CONVERSATIONS[endpoint](members) if is_readable else _Conversation([])
     return ChatRequest(
         endpoint=endpoint,
         model=_decode(_MODEL, model),
         model_member=model,
-        prompt=conversation.user_turns[-1] if conversation.user_turns else "",
-        user_turns=len(conversation.user_turns),
+        user_turns=tuple(conversation.user_turns),
+        texts=_read_texts(members) if is_readable else None,
         input_tokens=_estimate_tokens(members),
         max_output_tokens=_read_max_output_tokens(members),
         parameters=frozenset(name for name, member in members.items() if bytes(member.value) != b"null"),
-        tools=tools is not None and b"{" in bytes(tools.value),  # null and [] offer none
+        tools=_count_tools(members.get("tools")),
         images=conversation.images,
+        json=any(_JSON_MARK.search(bytes(members[name].value)) for name in _FORMAT_MEMBERS if name in members),
         stream="stream" in members and bytes(members["stream"].value) == b"true",
     )
 
@@ -142,7 +168,7 @@ def _read_messages(members: dict[str, Member]) -> _Conversation:
     messages: list[_Message] = _decode(_MESSAGES, members["messages"])
     if not messages:
         raise invalid_request("messages: must not be empty", param="messages")
-    return _Conversation(_user_turns(messages), any(_has_image(message.content) for message in messages))
+    return _Conversation(_user_turns(messages), _count_images(members["messages"]))
 
 
 def _read_prompt(members: dict[str, Member]) -> _Conversation:
@@ -159,10 +185,12 @@ def _is_long_list(member: Member) -> bool:
 
 
 def _read_input(members: dict[str, Member]) -> _Conversation:
-    items = _decode(_INPUT, members["input"]) if "input" in members else None
+    if "input" not in members:
+        return _Conversation([])
+    items = _decode(_INPUT, members["input"])
     if isinstance(items, str):
         items = [_Item("user", items)]
-    return _Conversation(_user_turns(items or ()), any(_has_image(item.content) for item in items or ()))
+    return _Conversation(_user_turns(items or ()), _count_images(members["input"]))
 
 
 def _user_turns(messages: Sequence[_Message | _Item]) -> list[str]:
@@ -207,10 +235,50 @@ def _text_of(part: str | _Part) -> str:
     return part if isinstance(part, str) else part.text or ""
 
 
-def _has_image(content: _Content) -> bool:
-    if content is None or isinstance(content, str):
-        return False
-    return any(isinstance(part, _Part) and "image" in part.type for part in content)
+def _count_images(member: Member) -> int:
+    return len(_IMAGE_MARK.findall(bytes(member.value)))
+
+
+def _count_tools(member: Member | None) -> int:
+    """null and [] offer none; whatever is no list is the provider's to judge, and counts as one."""
+    if member is None or b"{" not in (value := bytes(member.value)):
+        return 0
+    try:
+        return len(_RAW_LIST.decode(value))
+    except (msgspec.DecodeError, RecursionError):
+        return 1
+
+
+def _read_texts(members: Mapping[str, Member]) -> tuple[str, ...] | None:
+    """All strings and long numbers of the conversation, whatever a provider calls the fields they stand in."""
+    found: list[str] = []
+    room = _MOST_TEXT_BYTES
+    for name in _CONVERSATION_MEMBERS:
+        if name not in members:
+            continue
+        text = _without_base64(bytes(members[name].value))
+        room -= len(text)
+        if room < 0:
+            return None
+        try:
+            _collect(msgspec.json.decode(text), found)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+    return tuple(found)
+
+
+def _collect(value: Any, found: list[str]) -> None:
+    pending = [value]
+    while pending:
+        each = pending.pop()
+        if isinstance(each, str):
+            found.append(each)
+        elif isinstance(each, dict):
+            pending += each.values()
+        elif isinstance(each, list):
+            pending += each
+        elif isinstance(each, int) and each in _NUMBERS_OF_SOMETHING:
+            found.append(str(each))
 
 
 def _estimate_tokens(members: Mapping[str, Member]) -> int:
@@ -218,9 +286,12 @@ def _estimate_tokens(members: Mapping[str, Member]) -> int:
     return sum(map(_text_size, texts)) // BYTES_PER_TOKEN
 
 
+def _without_base64(text: bytes) -> bytes:
+    return _BASE64.sub(b'""', text) if any(mark in text for mark in _BASE64_MARKS) else text
+
+
 def _text_size(text: bytes) -> int:
-    if any(mark in text for mark in _BASE64_MARKS):
-        text = _BASE64.sub(b'""', text)
+    text = _without_base64(text)
     # An escape stands for a character of three bytes or less; `\\u` is a backslash and a letter.
     return len(text) - 3 * (text.count(rb"\u") - text.count(rb"\\u"))
 

@@ -40,9 +40,8 @@ class TracingSettingsError(Exception):
 class DecisionTracer:
     """An ExchangeObserver that makes a span of each exchange."""
 
-    def __init__(self, tracer: Tracer, classifier_version: str) -> None:
+    def __init__(self, tracer: Tracer) -> None:
         self._tracer = tracer
-        self._classifier_version = classifier_version
 
     def observe(self, exchange: Exchange) -> None:
         """A span with the times that the exchange had; the prompt is not on it."""
@@ -69,7 +68,7 @@ class DecisionTracer:
             attributes.API: exchange.endpoint.api,
             attributes.OPERATION: _OPERATIONS.get(exchange.endpoint, "chat"),
             attributes.REASON: exchange.result.reason,
-            attributes.MODEL_VERSION: self._classifier_version,
+            attributes.MODEL_VERSION: exchange.classifier_version,
             attributes.PARSE_SECONDS: exchange.parse_seconds,
             attributes.CLASSIFY_SECONDS: exchange.classify_seconds,
             attributes.DECIDE_SECONDS: exchange.decide_seconds,
@@ -88,7 +87,7 @@ def _describe_request(request: ChatRequest) -> dict[str, AttributeValue]:
     described: dict[str, AttributeValue] = {
         attributes.REQUEST_MODEL: request.model[:_LONGEST_NAME],
         attributes.REQUEST_STREAM: request.stream,
-        attributes.USER_TURNS: request.user_turns,
+        attributes.USER_TURNS: len(request.user_turns),
         attributes.INPUT_TOKENS_ESTIMATE: request.input_tokens,
         attributes.TOOLS: request.tools,
         attributes.IMAGES: request.images,
@@ -109,7 +108,7 @@ def _describe_decision(decision: Decision) -> dict[str, AttributeValue]:
     classification = decision.classification
     if classification is not None:
         described |= {
-            attributes.INTENT: classification.intent,
+            attributes.INTENT: classification.settled_intent,
             attributes.CONFIDENCE: classification.confidence,
             attributes.TRUNCATED: classification.truncated,
             attributes.CACHED: classification.cached,

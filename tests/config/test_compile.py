@@ -1,8 +1,12 @@
 """From a sound policy file to the values that run."""
 
 import itertools
-from collections.abc import Iterable
+import os
+import re
+import subprocess
+import sys
 from dataclasses import replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -13,13 +17,32 @@ from sidecar.config.compile import (
     DEFAULT_DIFFICULTY,
     DEFAULT_INTENT_TIERS,
     DEFAULT_MIN_CONFIDENCE,
+    CacheConfig,
     ClassifierConfig,
     Config,
+    Expectation,
+    Provider,
+    RoutingTest,
     load_config,
 )
 from sidecar.config.document import ConfigError
 from sidecar.routing.api import Api, Endpoint
-from sidecar.routing.policy import Model, Price
+from sidecar.routing.conditions import AllOf, FlagIs, HeaderIs, Not
+from sidecar.routing.phrases import PatternList, PhraseList
+from sidecar.routing.policy import KNOWN_CAPABILITIES, CallersMay, ExampleIntent, Model, Price
+from sidecar.routing.reason import Reason
+from sidecar.routing.rules import (
+    Action,
+    Arm,
+    Refusal,
+    Requirement,
+    Rule,
+    Split,
+    StandingRequirement,
+    TierBounds,
+    VirtualModel,
+)
+from sidecar.routing.signals import SignalReader
 from sidecar.routing.tier import Tier
 from sidecar.routing.tier_rule import DifficultyThresholds, TierRule
 from tests.fakes.properties import examples
@@ -33,20 +56,7 @@ virtual_models: {auto: {}}
 fallback: small
 """
 
-EVERY_KEY = """\
-providers:
-  acme: {url: "http://127.0.0.1:8000", api: openai, endpoints: [chat/completions, responses], api_key_file: /run/key}
-  claude: {url: https://api.example.org/v1, api: anthropic, endpoints: messages}
-models:
-  small: {provider: acme, id: small-2, cluster: acme-s, tier: simple, price: {input: 0.1, output: 0}, context: 1000}
-  large: {provider: claude, tier: reasoning, price: {input: 1_0, output: 1.0e+2}, context: 2_000, unsupported: top_k}
-virtual_models: {auto: {}, cheap/auto: {}}
-fallback: [small, large]
-intents: {chat: moderate, refund: complex}
-difficulty: {moderate: 0.1, complex: 0.2, reasoning: 0.3}
-min_confidence: 0.25
-classifier: {model: ./own, deadline_ms: 25, threads: 3, queue: 9, cache_entries: 0}
-"""
+EVERY_KEY = (ROOT / "tests" / "config" / "every-key.yaml").read_text()
 
 
 def load(folder: Path, text: str) -> Config:
@@ -58,8 +68,9 @@ def load(folder: Path, text: str) -> Config:
 
 def test_what_is_left_out_has_a_default(tmp_path: Path) -> None:
     config = load(tmp_path, MINIMAL)
+    policy = config.policy
 
-    assert config.policy.models["small"] == Model(
+    assert policy.models["small"] == Model(
         name="small",
         id="small",
         cluster="small",
@@ -69,49 +80,225 @@ def test_what_is_left_out_has_a_default(tmp_path: Path) -> None:
         context=1000,
         price=Price(1.0, 2.0),
     )
-    assert config.policy.tier_rule == TierRule(
+    assert policy.tier_rule == TierRule(
         difficulty=DEFAULT_DIFFICULTY,
         min_confidence=DEFAULT_MIN_CONFIDENCE,
-        least_tiers={},
+        bounds={},
         usual_tiers=DEFAULT_INTENT_TIERS,
     )
-    assert config.classifier == ClassifierConfig(
-        model_folder=None, deadline_seconds=0.04, threads=None, queue=64, cache_entries=4096
+    assert policy.virtual_models == {"auto": VirtualModel("auto")}
+    assert policy.reader == SignalReader()
+    assert (policy.rules, policy.requirements, policy.examples) == ((), (), ())
+    assert (policy.conversation_turns, policy.callers_may) == (5, CallersMay())
+    assert config.classifier == ClassifierConfig(model_folder=None, deadline_seconds=0.04, threads=None, queue=64)
+    assert config.cache == CacheConfig(entries=4096, across_tenants=False, near_duplicates=False)
+    assert (config.tests, config.shadow) == ((), ())
+
+
+def test_the_defaults_of_the_schema_are_those_of_the_router(tmp_path: Path) -> None:
+    """What is left out and what is written out as the documentation says are the same policy."""
+    written_out = MINIMAL + (
+        "signals: {headers: {}, keywords: {}, patterns: {}}\nrequirements: []\nrules: []\nintents: {}\n"
+        "difficulty: {moderate: 0.125, complex: 0.5, reasoning: 0.8}\nmin_confidence: 0.4\nrank: listed\n"
+        "conversation: {turns: 5}\ncallers_may: name_models\nclassifier: {deadline_ms: 40, queue: 64}\n"
+        "cache: {entries: 4096, across_tenants: false, near_duplicates: false}\nshadow: []\ntests: []\n"
+    )
+
+    assert load(tmp_path, written_out) == load(tmp_path, MINIMAL)
+
+
+def test_every_key_of_a_model_and_its_provider_is_read(tmp_path: Path) -> None:
+    config = load(tmp_path, EVERY_KEY)
+    small, large = config.policy.models.values()
+
+    assert small == Model(
+        name="small",
+        id="small-2",
+        cluster="acme-s",
+        provider="acme",
+        endpoints=frozenset({Endpoint.CHAT_COMPLETIONS, Endpoint.RESPONSES}),
+        tier=Tier.SIMPLE,
+        context=1000,
+        price=Price(0.1, 0.0),
+        capabilities=frozenset({"tools", "hipaa"}),
+        region="eu",
+        tenants=frozenset({"globex"}),
+        deprecated=date(2027, 1, 31),
+        quality={"default": 0.5},
+        latency_seconds=0.25,
+    )
+    assert (large.id, large.cluster, large.region) == ("large", "large", "us")
+    assert (large.tier, large.context) == (Tier.REASONING, 2000)
+    assert large.price == Price(10.0, 100.0, cached_input=1.0)
+    assert large.endpoints == {Endpoint.MESSAGES}
+    assert large.unsupported == {"top_k"}
+    assert large.capabilities == KNOWN_CAPABILITIES
+    assert config.providers["acme"] == Provider(
+        name="acme",
+        url="http://127.0.0.1:8000",
+        api=Api.OPENAI,
+        endpoints=small.endpoints,
+        api_key_file="/run/key",
+        region="eu",
     )
 
 
-def test_every_key_is_read(tmp_path: Path) -> None:
+def test_every_key_of_a_rule_is_read(tmp_path: Path) -> None:
+    policy = load(tmp_path, EVERY_KEY).policy
+    too_long, streams, experiment = policy.rules
+    every = Requirement(
+        capabilities=frozenset({"tools"}),
+        providers=frozenset({"acme", "claude"}),
+        not_providers=frozenset({"nobody"}),
+    )
+
+    assert too_long.action == Action(reject=Refusal(413, "too long"))
+    assert streams == Rule(
+        "streams",
+        AllOf((HeaderIs("plan", frozenset({"free", "trial"})), FlagIs("stream", value=True))),
+        Action(bounds=TierBounds(most=Tier.COMPLEX), requirement=every),
+    )
+    assert experiment == Rule(
+        "try",
+        Not(HeaderIs("plan", None)),
+        Action(
+            split=Split(
+                "tenant",
+                (
+                    Arm("control", 0.75, Action(bounds=TierBounds(least=Tier.MODERATE))),
+                    Arm("new", 0.25, Action(pin="large")),
+                ),
+            )
+        ),
+    )
+    assert policy.requirements == (
+        StandingRequirement("no-test-region", AllOf(()), Requirement(regions=frozenset({"eu", "us"}))),
+    )
+    (cheap,) = (virtual for name, virtual in policy.virtual_models.items() if name != "auto")
+    assert (cheap.name, cheap.action) == ("cheap/auto", Action(bounds=TierBounds(most=Tier.MODERATE)))
+    assert [(rule.name, rule.action) for rule in cheap.rules] == [("short", Action(tier=Tier.SIMPLE))]
+
+
+def test_every_other_key_is_read(tmp_path: Path) -> None:
     config = load(tmp_path, EVERY_KEY)
     policy = config.policy
     small, large = policy.models.values()
 
-    assert (small.id, small.cluster, small.price) == ("small-2", "acme-s", Price(0.1, 0.0))
-    assert small.endpoints == {Endpoint.CHAT_COMPLETIONS, Endpoint.RESPONSES}
-    assert (large.id, large.tier, large.price, large.context) == ("large", Tier.REASONING, Price(10.0, 100.0), 2000)
-    assert large.endpoints == {Endpoint.MESSAGES}
-    assert small.unsupported == frozenset()
-    assert large.unsupported == {"top_k"}
-    assert policy.virtual_models == {"auto", "cheap/auto"}
     assert policy.fallbacks == {
         Endpoint.CHAT_COMPLETIONS: small,
         Endpoint.RESPONSES: small,
         Endpoint.MESSAGES: large,
     }
+    assert policy.reader == SignalReader(
+        headers={"tenant": "x-tenant-id", "plan": "x-plan"},
+        keywords={"incident": PhraseList(("outage", "data loss"))},
+        patterns={"ticket": PatternList(("[A-Z]{2,6}-[0-9]+",))},
+        parameters=frozenset({"top_k"}),
+    )
     assert policy.tier_rule == TierRule(
         difficulty=DifficultyThresholds(0.1, 0.2, 0.3),
         min_confidence=0.25,
-        least_tiers={"chat": Tier.MODERATE, "refund": Tier.COMPLEX},
-        usual_tiers=DEFAULT_INTENT_TIERS,
+        bounds={
+            "chat": TierBounds(Tier.MODERATE),
+            "math": TierBounds(most=Tier.COMPLEX),
+            "refund": TierBounds(Tier.SIMPLE, Tier.SIMPLE),
+        },
+        usual_tiers={**DEFAULT_INTENT_TIERS, "chat": Tier.MODERATE, "math": Tier.COMPLEX, "refund": Tier.SIMPLE},
     )
-    assert config.classifier == ClassifierConfig(
-        model_folder=tmp_path / "own", deadline_seconds=0.025, threads=3, queue=9, cache_entries=0
+    assert policy.examples == (
+        ExampleIntent("refund", ("I want my money back", "give me back what I paid"), threshold=0.7),
     )
+    assert policy.conversation_turns == 3
+    assert policy.callers_may == CallersMay(name_models=False, set_tier=True, set_max_cost=True)
+    assert config.classifier == ClassifierConfig(tmp_path / "own", deadline_seconds=0.025, threads=3, queue=9)
+    assert config.cache == CacheConfig(entries=0, across_tenants=True, near_duplicates=True)
+    assert config.shadow == (tmp_path / "next.yaml",)
+
+
+def test_tests_are_requests_as_a_client_would_send_them(tmp_path: Path) -> None:
+    line = EVERY_KEY.splitlines().index("tests:") + 2
+    prompt = {"model": "auto", "messages": [{"role": "user", "content": "What is  new?"}]}
+
+    assert load(tmp_path, EVERY_KEY).tests == (
+        RoutingTest(
+            name="What is new?",
+            line=line,
+            request=prompt,
+            expect=Expectation(tier=(Tier.SIMPLE,), model=("small",)),
+            path="/v1/chat/completions",
+            headers={"x-plan": "free"},
+            at=datetime(2026, 3, 1, 10, tzinfo=UTC),
+        ),
+        RoutingTest(
+            name="whole",
+            line=line + 1,
+            request={"model": "auto", "max_tokens": 5},
+            expect=Expectation(
+                not_model=("small",),
+                reason=(Reason.RULE,),
+                rule=("try", "short"),
+                intent=("chat",),
+                arm=("new",),
+                status=(200,),
+            ),
+            path="/v1/messages",
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "body"),
+    [
+        ("chat/completions", {"messages": [{"role": "user", "content": "hi"}]}),
+        ("completions", {"prompt": "hi"}),
+        ("responses", {"input": "hi"}),
+    ],
+)
+def test_a_prompt_is_sent_to_the_first_endpoint_that_is_spoken(
+    tmp_path: Path, endpoint: str, body: dict[str, object]
+) -> None:
+    text = MINIMAL.replace("/v1}", f"/v1, endpoints: {endpoint}}}") + "tests: [{prompt: hi, expect: {tier: simple}}]"
+
+    (test,) = load(tmp_path, text).tests
+
+    assert (test.path, test.request) == (f"/v1/{endpoint}", {"model": "auto", **body})
+
+
+def test_models_are_ranked_as_the_policy_weighs_them(tmp_path: Path) -> None:
+    small = "provider: acme, tier: simple, price: {input: 1, output: 2}, context: 1000"
+    dear = "provider: acme, tier: simple, price: {input: 9, output: 9}, context: 1000"
+    models = f"dear: {{{dear}, quality: {{default: 0.5, math: 1}}}}, small: {{{small}, quality: {{default: 0.5}}}}"
+    text = MINIMAL.replace(MINIMAL.splitlines()[1], f"models: {{{models}}}")
+    policy = load(tmp_path, text + "rank: {cost: 1, quality: 5}").policy
+
+    def first(intent: str) -> str:
+        return policy.models_by_preference(Endpoint.RESPONSES, Tier.SIMPLE, intent)[0].name
+
+    assert [first(""), first("chat"), first("math")] == ["small", "small", "dear"]
 
 
 def test_thresholds_that_are_left_out_keep_their_defaults(tmp_path: Path) -> None:
     rule = load(tmp_path, MINIMAL + "difficulty: {moderate: 0.1}").policy.tier_rule
 
     assert rule.difficulty == replace(DEFAULT_DIFFICULTY, moderate=0.1)
+
+
+@pytest.mark.parametrize(
+    ("setting", "bounds", "usual"),
+    [
+        ("complex", TierBounds(Tier.COMPLEX), Tier.COMPLEX),
+        ("{tier: complex}", TierBounds(Tier.COMPLEX, Tier.COMPLEX), Tier.COMPLEX),
+        ("{min_tier: complex}", TierBounds(Tier.COMPLEX), Tier.COMPLEX),
+        ("{min_tier: simple, max_tier: complex}", TierBounds(Tier.SIMPLE, Tier.COMPLEX), Tier.SIMPLE),
+        # it is moderate by itself
+        ("{max_tier: complex}", TierBounds(Tier.SIMPLE, Tier.COMPLEX), Tier.MODERATE),
+        ("{max_tier: simple}", TierBounds(Tier.SIMPLE, Tier.SIMPLE), Tier.SIMPLE),
+    ],
+)
+def test_an_intent_has_bounds_and_a_usual_tier(tmp_path: Path, setting: str, bounds: TierBounds, usual: Tier) -> None:
+    rule = load(tmp_path, f"{MINIMAL}intents: {{writing: {setting}}}").policy.tier_rule
+
+    assert (rule.bounds, rule.usual_tiers) == ({"writing": bounds}, {**DEFAULT_INTENT_TIERS, "writing": usual})
 
 
 def test_the_first_fallback_that_has_an_endpoint_answers_there(tmp_path: Path) -> None:
@@ -137,52 +324,89 @@ def test_the_first_fallback_that_has_an_endpoint_answers_there(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("example", "apis"), [("minimal.yaml", {Api.OPENAI}), ("router.yaml", {Api.OPENAI, Api.ANTHROPIC})]
+    "rules",
+    [
+        # whoever asks at an endpoint of one API has a model there
+        "[{name: r, when: {endpoint: messages, personal_data: any}, require: {regions: us}}]",
+        # a model for some tenants only satisfies what they need
+        "[{name: r, require: {capabilities: hipaa}, when: {header: {tenant: globex}, endpoint: responses}}]",
+        # without a condition, but with those of a virtual model before it
+        "[{name: r, tier: simple}]",
+    ],
 )
-def test_the_examples_load(example: str, apis: set[Api]) -> None:
-    policy = load_config(ROOT / "examples" / example).policy
+def test_a_requirement_that_some_model_satisfies_loads(tmp_path: Path, rules: str) -> None:
+    start, end = EVERY_KEY.index("rules:\n"), EVERY_KEY.index("intents:\n")
+    text = f"{EVERY_KEY[:start]}rules: {rules}\n{EVERY_KEY[end : EVERY_KEY.index('tests:')]}"
 
-    assert {endpoint.api for endpoint in policy.fallbacks} == apis
-    assert set(Tier) == {model.tier for model in policy.models.values()}
-    for (endpoint, _), plan in policy.plans.items():
-        assert bool(plan) == (endpoint.api in apis)
-
-
-def test_every_example_is_tested() -> None:
-    assert {file.name for file in (ROOT / "examples").iterdir()} == {"minimal.yaml", "router.yaml"}
-
-
-def test_the_minimal_example_has_fifteen_lines_at_most() -> None:
-    lines = (ROOT / "examples" / "minimal.yaml").read_text().splitlines()
-
-    assert len([line for line in lines if line.strip() and not line.lstrip().startswith("#")]) <= 15
-
-
-def _reorderings(text: str) -> Iterable[str]:
-    lines = text.splitlines()
-    blocks = ["\n".join(lines[start:end]) for start, end in itertools.pairwise((0, 3, 6, 7, 8, 9, 10, 11, 12))]
-    yield "\n".join(reversed(blocks))
-    yield "\n".join(blocks[3:] + blocks[:3])
+    assert [rule.name for rule in load(tmp_path, text).policy.rules] == ["r"]
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("value", "text"),
+    [("18:00", "18:00"), ("2024-05-06", "2024-05-06"), ("'on'", "on"), ("'5'", "5"), ("~~", "~~"), ("<<", "<<")],
+)
+def test_what_looks_like_text_is_text(tmp_path: Path, value: str, text: str) -> None:
+    model = load(tmp_path, MINIMAL.replace("context:", f"id: {value}, context:")).policy.models["small"]
+
+    assert model.id == text
+
+
+@pytest.mark.parametrize("key", ["on", "yes", "'5'", "5", "1.5", "12:30"])
+def test_a_key_is_text_whatever_it_looks_like(tmp_path: Path, key: str) -> None:
+    assert list(load(tmp_path, MINIMAL.replace("auto", key)).policy.virtual_models) == [key.strip("'")]
+
+
+def test_an_alias_stands_for_what_it_is_an_alias_of(tmp_path: Path) -> None:
+    other_model = "}, b: {provider: acme, tier: simple, price: *usual, context: 5}}\nv"
+    text = MINIMAL.replace("price: {", "price: &usual {").replace("}}\nv", other_model)
+    small, other = load(tmp_path, text).policy.models.values()
+
+    assert small.price == other.price
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
     [
-        *_reorderings(EVERY_KEY),
-        EVERY_KEY.replace("\n", "  # a comment\n").replace(": {", ":   {"),
-        EVERY_KEY.replace("0.1,", "1.0e-1,").replace("2_000", "2000").replace("small-2", '"small-2"'),
-        EVERY_KEY.replace(
-            "tier: reasoning, price: {input: 1_0, output: 1.0e+2}",
-            "price: {output: 100, input: 10.0}, tier: reasoning",
+        (": {", ":   {"),
+        ("rules:\n", "rules:  # a comment\n"),
+        ("0.1,", "1.0e-1,"),
+        ("2_000", "2000"),
+        ("small-2", '"small-2"'),
+        ("{input: 1_0, output: 1.0e+2, cached_input: 1}", "{cached_input: 1, output: 100, input: 10.0}"),
+        ("[small, large]", "[large, small]"),
+        ("[chat/completions, responses]", "[responses, chat/completions]"),
+        ("[tools, hipaa]", "[hipaa, tools]"),
+        ("regions: [eu, us]", "regions: [us, eu]"),
+        ("[free, trial]", "[trial, free]"),
+        ("stream: true, header: {plan: [free, trial]}", "header: {plan: [free, trial]}, stream: true"),
+        ("X-Tenant-Id", "x-tenant-id"),
+        ("plan: x-plan}", "plan: X-Plan}"),
+        ("{status: 413, message: too long}", "{message: too long, status: 413}"),
+        ("unsupported: top_k", "unsupported: [top_k]"),
+        ("context: 1000,", "context: 1000, unsupported: [],"),
+        ("provider: claude, tier", "provider: claude, id: large, cluster: large, tier"),
+        ("[set_tier, set_max_cost]", "[set_max_cost, set_tier]"),
+        (
+            "{new: {share: 0.25, pin: large}, control: {share: 0.75, min_tier: moderate}}",
+            "{control: {min_tier: moderate, share: 0.75}, new: {pin: large, share: 0.25}}",
         ),
-        EVERY_KEY.replace("{auto: {}, cheap/auto: {}}", "{cheap/auto: {}, auto: {}}"),
-        EVERY_KEY.replace("[small, large]", "[large, small]"),
-        EVERY_KEY.replace("{chat: moderate, refund: complex}", "\n  refund: complex\n  chat: moderate"),
-        EVERY_KEY.replace("[chat/completions, responses]", "[responses, chat/completions]"),
+        ("  chat: moderate\n  math: {max_tier: complex}\n", "  math: {max_tier: complex}\n  chat: moderate\n"),
+        ("header: {plan: any}", 'header: {plan: "any"}'),
     ],
 )
-def test_the_hash_is_that_of_the_meaning(tmp_path: Path, text: str) -> None:
-    assert load(tmp_path, text) == load(tmp_path, EVERY_KEY)
+def test_the_same_meaning_has_the_same_hash(tmp_path: Path, old: str, new: str) -> None:
+    assert old in EVERY_KEY
+
+    assert load(tmp_path, EVERY_KEY.replace(old, new)).policy == load(tmp_path, EVERY_KEY).policy
+
+
+def test_the_order_of_sections_means_nothing(tmp_path: Path) -> None:
+    sections = re.split(r"^(?=\w)", EVERY_KEY, flags=re.MULTILINE)[1:]
+    assert len(sections) == 17
+
+    reordered = load(tmp_path, "".join(reversed(sections)))
+
+    assert reordered.policy == load(tmp_path, EVERY_KEY).policy
 
 
 @pytest.mark.parametrize(
@@ -190,39 +414,97 @@ def test_the_hash_is_that_of_the_meaning(tmp_path: Path, text: str) -> None:
     [
         ("small-2", "small-3"),
         ("acme-s", "acme-s-eu"),
-        ("tier: simple", "tier: moderate"),
+        ("tier: simple, price", "tier: moderate, price"),
         ("{input: 0.1,", "{input: 0.2,"),
         ("context: 1000", "context: 1001"),
         ("[chat/completions, responses]", "[chat/completions]"),
-        ("cheap/auto: {}", "cheap: {}"),
+        ("region: us", "region: eu"),
+        ("[tools, hipaa]", "[tools]"),
+        ("tenants: [globex], ", ""),
+        ("2027-01-31", "2027-02-01"),
+        ("math: 0.9", "math: 0.95"),
+        ("latency_ms: 250", "latency_ms: 251"),
+        ("max_tier: moderate, rules", "max_tier: complex, rules"),
+        ("turns: {max: 1}", "turns: {max: 2}"),
+        ("x-plan}", "x-level}"),
+        ("outage, data loss", "outage"),
+        ("{2,6}", "{2,7}"),
+        ("[eu, us]}}", "[us, eu, asia]}}"),
+        ("min: 200000", "min: 200001"),
+        ("message: too long", "message: too  long"),
+        ("name: too-long", "name: too_long"),
+        ("stream: true", "stream: false"),
+        ("capabilities: tools, p", "p"),
+        ("by: tenant", "by: user"),
+        ("pin: large", "models: large"),
         ("chat: moderate", "chat: complex"),
-        ("refund: complex", "refund: simple"),
         # the usual tier, written down, is a least one
-        ("refund: complex", "refund: complex, math: reasoning"),
+        ("chat: moderate", "chat: moderate\n  logical_reasoning: reasoning"),
+        ("what I paid", "what we paid"),
+        ("threshold: 0.7", "threshold: 0.71"),
         ("moderate: 0.1", "moderate: 0.11"),
         ("min_confidence: 0.25", "min_confidence: 0.3"),
-        ("  small:", "  little:"),
+        ("quality: 2,", "quality: 3,"),
+        ("rank: {cost: 1, quality: 2, latency: 0.5}\n", ""),
+        ("turns: 3", "turns: 4"),
+        ("[set_tier, set_max_cost]", "[set_tier]"),
     ],
 )
 def test_another_meaning_has_another_hash(tmp_path: Path, old: str, new: str) -> None:
-    text = EVERY_KEY.replace(old, new).replace("[small,", "[little," if "little" in new else "[small,")
-    assert text != EVERY_KEY
+    assert old in EVERY_KEY
 
-    assert load(tmp_path, text).policy.hash != load(tmp_path, EVERY_KEY).policy.hash
+    assert load(tmp_path, EVERY_KEY.replace(old, new)).policy.hash != load(tmp_path, EVERY_KEY).policy.hash
 
 
-def test_the_order_of_models_in_a_tier_is_meant(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("deadline_ms: 25", "deadline_ms: 26"),
+        ("entries: 0", "entries: 1"),
+        ("shadow: next.yaml", "shadow: []"),
+        ("reason: rule", "reason: caller"),
+        ("api_key_file: /run/key", "api_key_file: /run/keys"),
+    ],
+)
+def test_what_decides_nothing_does_not_change_the_hash(tmp_path: Path, old: str, new: str) -> None:
+    assert old in EVERY_KEY
+
+    changed, config = load(tmp_path, EVERY_KEY.replace(old, new)), load(tmp_path, EVERY_KEY)
+    assert changed != config
+    assert changed.policy.hash == config.policy.hash
+
+
+def test_the_order_of_models_and_of_rules_is_meant(tmp_path: Path) -> None:
     model = "{provider: acme, tier: simple, price: {input: 1, output: 2}, context: 1000}"
-    one_way, other_way = (
-        load(tmp_path, MINIMAL.replace(MINIMAL.splitlines()[1], f"models: {{{models}}}")).policy
-        for models in (f"small: {model}, b: {model}", f"b: {model}, small: {model}")
+    small = MINIMAL.splitlines()[1]
+    rules = ("{name: a, when: {stream: true}, tier: simple}", "{name: b, when: {images: true}, tier: complex}")
+    hashes = {
+        load(tmp_path, f"{MINIMAL.replace(small, f'models: {{{two}}}')}rules: [{', '.join(listed)}]").policy.hash
+        for two in (f"small: {model}, b: {model}", f"b: {model}, small: {model}")
+        for listed in itertools.permutations(rules)
+    }
+
+    assert len(hashes) == 4
+
+
+def test_the_hash_is_the_same_in_every_process() -> None:
+    """Sets have another order in each."""
+    program = (
+        "from pathlib import Path; from sidecar.config.compile import load_config;"
+        "print(load_config(Path('tests/config/every-key.yaml')).policy.hash)"
     )
+    hashes = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            check=True,
+            capture_output=True,
+            cwd=ROOT,
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)},
+        ).stdout
+        for seed in ("1", "2")
+    }
 
-    assert one_way.hash != other_way.hash
-
-
-def test_the_hash_fits_a_header() -> None:
-    assert load_config(ROOT / "examples" / "minimal.yaml").policy.hash.isalnum()
+    assert len(hashes) == 1
 
 
 @pytest.mark.parametrize(
@@ -233,14 +515,26 @@ def test_the_hash_fits_a_header() -> None:
         (b"\t", "not YAML: "),
         (b"a: *b", "not YAML: "),
         (b"<<: {a: 1}", "unknown key"),
+        (b"[" * 100_000, "nested too deeply"),
+        (b"a: " + b"[" * 900 + b"]" * 900, "nested too deeply|expected"),
+        (b"a: &a [*a]", "an alias in it stands for itself"),
+        (
+            b"a: &a [x, x, x, x, x, x, x, x, x, x]\n"
+            + b"".join(b"%c: &%c [%s]\n" % (i + 1, i + 1, b", ".join([b"*%c" % i] * 10)) for i in range(97, 104)),
+            "more than 250000 values",
+        ),
+        (b"#" * 1024 * 1025, "larger than 1048576 bytes"),
+        (b"min_confidence: " + b"9" * 9999, "expected a number from 0 to 1"),
     ],
 )
-def test_a_file_that_no_yaml_parser_reads_is_a_config_error(tmp_path: Path, content: bytes, message: str) -> None:
+def test_a_file_that_is_no_policy_is_a_config_error(tmp_path: Path, content: bytes, message: str) -> None:
     file = tmp_path / "policy.yaml"
     file.write_bytes(content)
 
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(ConfigError) as fault:
         load_config(file)
+
+    assert any(word in str(finding) for finding in fault.value.findings for word in message.split("|"))
 
 
 @pytest.mark.parametrize("name", ["missing.yaml", "."])
@@ -250,20 +544,24 @@ def test_a_file_that_cannot_be_read_is_a_config_error(tmp_path: Path, name: str)
 
 
 _LINES = st.sampled_from(
-    [*EVERY_KEY.splitlines(), "  x: 1", "- a", "a: &a [*a]", "b: .inf", "!!int x", "? y", "c: 12:30"]
+    [
+        *(line for line in EVERY_KEY.splitlines() if line[:1] != " "),
+        *EVERY_KEY.splitlines(),
+        *MINIMAL.splitlines(),
+        *("  x: 1", "- a", "a: &a [*a]", "b: .inf", "!!int x", "? y", "c: 12:30", "rules:", "  - {name: r}"),
+    ]
 )
 
 
-@given(st.lists(_LINES, max_size=9).map("\n".join) | st.text("ab:-[]{}&*!|>?\"' \n#1.", max_size=60))
+@given(st.lists(_LINES, max_size=12).map("\n".join) | st.text("ab:-[]{}&*!|>?\"' \n#1.", max_size=60))
 @examples(300)
-def test_any_text_is_a_policy_or_a_config_error(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
-    file = tmp_path_factory.getbasetemp() / "any.yaml"
+def test_any_text_is_a_policy_or_a_config_error(text: str) -> None:
     file = Path("/dev/shm") / "llm-sidecar-any-policy.yaml"
     file.write_text(text, "utf-8")
     try:
         load_config(file)
     except ConfigError as error:
-        fault = str(error)
+        faults = [str(finding) for finding in error.findings]
     else:
         return
-    assert fault.startswith(f"{file}:")
+    assert all(fault.startswith(f"{file}:") for fault in faults)

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from sidecar.demo.envoy_config import EnvoyFileError, LocalPlaces, localised_config, write_envoy_files, write_keys
-from sidecar.demo.shipped import shipped_file
+from sidecar.envoyconfig.shipped import shipped_file
 
 PORTS_BY_HOST = {
     "api.openai.com": 41001,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.demo.places import make_run_folder, sidecar_sockets
-from sidecar.demo.shipped import shipped_file
+from sidecar.envoyconfig.shipped import shipped_file
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ import httpx
 from sidecar.demo.envoy_config import LocalPlaces, write_envoy_files, write_keys
 from sidecar.demo.preflight import find_envoy, free_ports
 from sidecar.demo.providers import ControlClient, ProviderProcess
-from sidecar.demo.shipped import shipped_file
 from sidecar.demo.tether import tethered
+from sidecar.envoyconfig.shipped import shipped_file
 from tests.envoy.prompts import LEAST_TIERS, SIMPLE
 from tests.fakes.ports import free_port
 
@@ -35,11 +35,14 @@ _START_SECONDS = 30
 
 
 class Gateway:
-    """`with Gateway() as gateway:` - ready when the block starts, gone when it ends."""
+    """`with Gateway() as gateway:` - ready when the block starts, gone when it ends.
+
+    `config`: the name of one that ships, or any other, with the files that it names beside it.
+    """
 
     def __init__(
         self,
-        config: str = "envoy.yaml",
+        config: str | Path = "envoy.yaml",
         *,
         workers: int = 1,
         values: Mapping[str, Any] | None = None,
@@ -54,10 +57,10 @@ class Gateway:
         self.port, self.admin_port = free_ports(2)
         self.http_port = free_port(workers)  # each worker takes the next one
         self._policy = policy
-        self._config = config
+        self._config = config if isinstance(config, Path) else shipped_file("envoy", config)
         self._workers = workers
         # envoy-basic.yaml ejects nothing: its retries have nowhere else to go.
-        self._values = values if values is not None else NO_EJECTION if config == "envoy.yaml" else {}
+        self._values = values if values is not None else {} if config == "envoy-basic.yaml" else NO_EJECTION
         self._otlp_port = otlp_port
         self._environment = dict(environment or {})
         self._providers = ProviderProcess(provider_options)
@@ -133,6 +136,10 @@ class Gateway:
         headers = {"content-type": "application/json"} | dict(more.pop("headers", {}))
         return httpx.post(self.url + path, content=content, headers=headers, timeout=30, **more)
 
+    def get(self, path: str, **more: Any) -> httpx.Response:
+        """One request without a body."""
+        return httpx.get(self.url + path, timeout=30, **more)
+
     def stat(self, name: str) -> int:
         """One of Envoy's counters or gauges."""
         text = httpx.get(f"http://127.0.0.1:{self.admin_port}/stats?filter=^{name}$").text
@@ -172,6 +179,10 @@ class Gateway:
     def wait_until_deciding(self) -> None:
         """Envoy's health check has found the sidecar."""
         self._wait(lambda: "x-llm-reason" in self.ask().headers, "a first decision")
+
+    def wait_for_health(self) -> None:
+        """Envoy's health check has found whatever answers in the sidecar's place."""
+        self._wait(lambda: self.stat("cluster.sidecar.membership_healthy") == 1, "a healthy sidecar")
 
     def find_log_entry(self, decision_id: str) -> dict[str, Any]:
         """The line of Envoy's access log on that decision; Envoy writes it in batches, every 10 s at the latest."""
@@ -216,7 +227,7 @@ class Gateway:
             values=self._values,
         )
         write_keys(places, self.keys or dict.fromkeys(HOSTS, "a-key"))
-        bootstrap = write_envoy_files(shipped_file("envoy", self._config), places)
+        bootstrap = write_envoy_files(self._config, places)
         written = json.loads(bootstrap.read_text())
         self._change(written)
         bootstrap.write_text(json.dumps(written))

@@ -90,7 +90,6 @@ def test_a_compressed_body_is_refused_with_its_reason(any_gateway: Gateway) -> N
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "/v1/models", 200),
         ("POST", "/v1/embeddings", 200),
         ("POST", "/v1/messages/count_tokens", 200),
     ],

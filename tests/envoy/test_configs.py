@@ -9,7 +9,7 @@ import yaml
 
 from sidecar.config.compile import load_config
 from sidecar.demo.preflight import find_envoy
-from sidecar.demo.shipped import shipped_file
+from sidecar.envoyconfig.shipped import shipped_file
 from tests.envoy.gateway import Gateway
 
 FOLDER = shipped_file("envoy", "envoy.yaml").parent

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import httpx
 
-from sidecar.demo.shipped import shipped_file
+from sidecar.envoyconfig.shipped import shipped_file
 from tests.envoy.gateway import Gateway
 
 
@@ -26,7 +26,7 @@ def test_decisions_and_rejections_are_counted_by_reason(gateway: Gateway) -> Non
 def test_a_classifier_that_misses_its_deadline_costs_no_request(tmp_path: Path) -> None:
     shipped = shipped_file("examples", "router.yaml").read_text()
     policy = tmp_path / "router.yaml"
-    policy.write_text(f"{shipped}\nclassifier: {{deadline_ms: 1, cache_entries: 0}}\n")
+    policy.write_text(f"{shipped}\nclassifier: {{deadline_ms: 1}}\ncache: {{entries: 0}}\n")
     with Gateway(policy=policy) as gateway:
         answer = gateway.ask("word " * 400)
         assert (answer.status_code, answer.headers["x-llm-model"]) == (200, "gpt-4o")

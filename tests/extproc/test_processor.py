@@ -1,8 +1,10 @@
 """One stream, over a real connection: what Envoy sends, what we answer, and that we end it."""
 
+import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import grpc
@@ -18,18 +20,29 @@ from sidecar.extproc.ext_proc_pb2 import (
     ProcessingRequest,
     ProcessingResponse,
 )
-from sidecar.extproc.processor import Processor
-from sidecar.extproc.server import DrainTimes, ExtProcServer
 from sidecar.routing.api import Endpoint
+from sidecar.routing.conditions import HeaderIs
 from sidecar.routing.decision import Decision
 from sidecar.routing.reason import Reason
 from sidecar.routing.rejection import RejectedError
-from sidecar.routing.router import Router
-from tests.fakes.classifiers import AnsweringClassifier
-from tests.fakes.envoy import FakeEnvoy, envoy_at, request_body, request_headers, router_metadata, set_headers
+from sidecar.routing.router import Routers
+from sidecar.routing.rules import Action, Arm, Refusal, Rule, Split
+from sidecar.routing.signals import SignalReader
+from sidecar.routing.tier import Tier
+from tests.fakes.classifiers import HangingClassifier, classification
+from tests.fakes.envoy import (
+    PATIENCE_SECONDS,
+    FakeEnvoy,
+    request_body,
+    request_headers,
+    router_metadata,
+    set_headers,
+)
 from tests.fakes.observers import RecordingObserver
 from tests.fakes.policies import ladder
+from tests.fakes.processors import envoy_of
 from tests.fakes.requests import body
+from tests.fakes.routers import always, make_router
 
 IGNORED = ProcessingResponse.FromString(replies.IGNORE_REQUEST)
 GO_ON = ProcessingResponse.FromString(replies.AWAIT_BODY)
@@ -44,12 +57,8 @@ def observer() -> RecordingObserver:
 @pytest_asyncio.fixture
 async def envoy(socket: Path, observer: RecordingObserver) -> AsyncIterator[FakeEnvoy]:
     """Connected to a server that decides by the ladder and takes every prompt for easy chat."""
-    server = ExtProcServer(str(socket), DrainTimes(notice_seconds=0, grace_seconds=0))
-    await server.start()
-    await server.serve(Processor(Router(ladder(), AnsweringClassifier(), 60), [observer]))
-    async with envoy_at(str(socket)) as envoy:
+    async with envoy_of(socket, always(make_router()), observer) as envoy:
         yield envoy
-    await server.drain()
 
 
 @pytest.mark.asyncio
@@ -94,7 +103,9 @@ async def test_the_metadata_has_the_plan_and_why(envoy: FakeEnvoy, observer: Rec
         "intent": "chat",
         "confidence": 0.9,
         "difficulty": 0.1,
+        "record": observer.last.record.decode(),
     }
+    assert json.loads(observer.last.record)["model"] == "simple"
 
 
 @pytest.mark.asyncio
@@ -124,7 +135,9 @@ async def test_a_pinned_request_says_no_intent(envoy: FakeEnvoy) -> None:
     [
         ("/v1/chat/completions", "GET"),
         ("/v1/responses", "DELETE"),
-        ("/v1/models", "GET"),
+        ("/v1/models", "POST"),
+        ("/v1/models", "DELETE"),
+        ("/v1/modelsx", "GET"),
         ("/v1/files", "POST"),
         ("/v1/messages/count_tokens", "POST"),
         ("/\xe9?\xff", "POST"),
@@ -276,6 +289,117 @@ async def test_a_body_that_is_not_compressed_is_read(envoy: FakeEnvoy, encoding:
     answers = await envoy.ask(request_headers(content_encoding=encoding), request_body(body()))
 
     assert answers.last.HasField("request_body")
+
+
+NAMED = SignalReader(headers={"tenant": "x-tenant-id", "plan": "x-plan"})
+RULES = [
+    Rule("closed", HeaderIs("plan", frozenset(("none",))), Action(reject=Refusal(402, "pay first"))),
+    Rule("split", HeaderIs("plan", frozenset(("free",))), Action(split=Split("tenant", (Arm("all", 1, Action()),)))),
+    Rule("first", HeaderIs("plan", frozenset(("free,free",))), Action(tier=Tier.MODERATE)),
+]
+RULED = replace(ladder(), reader=NAMED, rules=tuple(RULES))
+
+
+@pytest.mark.asyncio
+async def test_the_rule_and_the_arm_are_in_the_metadata(socket: Path, observer: RecordingObserver) -> None:
+    async with envoy_of(socket, always(make_router(RULED)), observer) as envoy:
+        answers = await envoy.ask(request_headers(x_plan="free"), request_body(body()))
+
+    described = router_metadata(answers.last)
+    assert (described["rule"], described["arm"], described["reason"]) == ("split", "all", "difficulty")
+
+
+@pytest.mark.asyncio
+async def test_a_rule_may_reject_in_its_own_words(socket: Path, observer: RecordingObserver) -> None:
+    async with envoy_of(socket, always(make_router(RULED)), observer) as envoy:
+        answers = await envoy.ask(request_headers(x_plan="none"), request_body(body()))
+
+    refusal = answers.last.immediate_response
+    assert (refusal.status.code, json.loads(refusal.body)["error"]["message"]) == (402, "pay first")
+    assert router_metadata(answers.last) == {
+        "decision_id": observer.last.decision_id,
+        "reason": "rejected_by_rule",
+        "record": observer.last.record.decode(),
+    }
+    assert json.loads(observer.last.record)["rule"] == "closed"
+
+
+@pytest.mark.asyncio
+async def test_a_header_that_is_given_twice_has_both_values(socket: Path, observer: RecordingObserver) -> None:
+    headers = request_headers(x_plan="free")
+    headers.request_headers.headers.headers.add(key="x-plan", raw_value=b"free")
+
+    async with envoy_of(socket, always(make_router(RULED)), observer) as envoy:
+        answers = await envoy.ask(headers, request_body(body()))
+
+    assert router_metadata(answers.last)["rule"] == "first"
+
+
+@pytest.mark.asyncio
+async def test_a_request_ends_by_the_policy_that_it_began_with(socket: Path, observer: RecordingObserver) -> None:
+    policies = [ladder(), RULED]
+    async with envoy_of(socket, lambda: Routers(make_router(policies[0])), observer) as envoy:
+        stream = envoy.open_stream()
+        await stream.write(request_headers(x_plan="none"))
+        await stream.read()
+
+        del policies[0]
+        await stream.write(request_body(body()))
+
+        assert router_metadata(await stream.read())["reason"] == "difficulty"
+        answers = await envoy.ask(request_headers(x_plan="none"), request_body(body()))
+        assert router_metadata(answers.last)["reason"] == "rejected_by_rule"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("plan", "model", "reason", "tried"),
+    [
+        ("", "auto", "difficulty", "difficulty"),
+        # by a header that only the shadow looks at
+        ("none", "auto", "difficulty", "rejected_by_rule"),
+        ("none", "gpt-9", "unknown_model", "unknown_model"),
+    ],
+)
+async def test_a_shadow_is_told_and_not_followed(
+    socket: Path, observer: RecordingObserver, plan: str, model: str, reason: str, tried: str
+) -> None:
+    async with envoy_of(socket, always(make_router(), make_router(RULED), make_router()), observer) as envoy:
+        answers = await envoy.ask(request_headers(x_plan=plan), request_body(body(model=model)))
+
+    assert router_metadata(answers.last)["reason"] == reason
+    assert [shadow.result.reason for shadow in observer.last.shadows] == [tried, reason]
+    assert json.loads(observer.last.shadows[0].record)["reason"] == tried
+
+
+@pytest.mark.asyncio
+async def test_a_body_that_cannot_be_read_is_shown_to_no_shadow(socket: Path, observer: RecordingObserver) -> None:
+    async with envoy_of(socket, always(make_router(), make_router()), observer) as envoy:
+        await envoy.ask(request_headers(), request_body(b"not json"))
+
+    assert observer.last.shadows == ()
+
+
+@pytest.mark.asyncio
+async def test_an_exchange_is_told_even_if_envoy_leaves_while_a_shadow_still_thinks(
+    socket: Path, observer: RecordingObserver
+) -> None:
+    classifier = HangingClassifier()
+    async with envoy_of(socket, always(make_router(), make_router(classifier=classifier)), observer) as envoy:
+        stream = envoy.open_stream()
+        await stream.write(request_headers())
+        await stream.read()
+        await stream.write(request_body(body()))
+        assert router_metadata(await stream.read())["reason"] == "difficulty"
+        await classifier.asked.wait()
+
+        stream.cancel()
+        await envoy.ask(request_headers("/v1/files"))  # the server has seen it
+        classifier.answer.set_result(classification(difficulty=0.95))
+
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            exchange = await observer.wait()
+    assert (exchange.result.reason, exchange.shadows[0].result.reason) == ("difficulty", "difficulty")
 
 
 @pytest.mark.asyncio

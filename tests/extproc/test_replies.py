@@ -9,26 +9,28 @@ from hypothesis import strategies as st
 from sidecar.extproc import replies
 from sidecar.extproc.ext_proc_pb2 import ProcessingResponse
 from sidecar.routing.api import Api, Endpoint
-from sidecar.routing.decision import Decision, decide_classified, decide_fallback, decide_without_classifier
+from sidecar.routing.decision import Decision
 from sidecar.routing.reason import Reason
 from sidecar.routing.rejection import RejectedError
 from sidecar.routing.request import parse_request
 from tests.fakes.classifiers import classification
+from tests.fakes.decisions import decided, decided_without, undecided
 from tests.fakes.envoy import router_metadata, set_headers
 from tests.fakes.policies import ladder, make_model, make_policy
 from tests.fakes.properties import examples
 from tests.fakes.requests import body
 
+RECORD = b'{"why": "for a test"}'
+
 
 def _route(sent: bytes, decision: Decision) -> ProcessingResponse:
     request = parse_request(Endpoint.CHAT_COMPLETIONS, sent)
-    return ProcessingResponse.FromString(replies.route("d1", request, decision, sent))
+    return ProcessingResponse.FromString(replies.route("d1", request, decision, RECORD, sent))
 
 
 def _decide(sent: bytes) -> Decision:
     request = parse_request(Endpoint.CHAT_COMPLETIONS, sent)
-    decision = decide_without_classifier(ladder(), request)
-    return decision or decide_classified(ladder(), request, classification("math", difficulty=None))
+    return undecided(ladder(), request) or decided(ladder(), request, classification("math", difficulty=None))
 
 
 @given(
@@ -54,7 +56,7 @@ def test_content_length_is_that_of_the_changed_body(id_: str) -> None:
     policy = make_policy([make_model("a", id_=id_)], ["a"])
     sent = body("日本")
 
-    reply = _route(sent, decide_fallback(policy, parse_request(Endpoint.CHAT_COMPLETIONS, sent), Reason.NO_PROMPT))
+    reply = _route(sent, decided_without(policy, parse_request(Endpoint.CHAT_COMPLETIONS, sent), Reason.NO_PROMPT))
 
     common = reply.request_body.response
     assert set_headers(common.header_mutation)["content-length"] == str(len(common.body_mutation.body))
@@ -64,7 +66,7 @@ def test_content_length_is_that_of_the_changed_body(id_: str) -> None:
 def test_a_body_that_names_the_right_model_is_not_sent_back() -> None:
     policy = make_policy([make_model("gpt", id_="gpt")], ["gpt"])
     sent = body(model="gpt")
-    decision = decide_without_classifier(policy, parse_request(Endpoint.CHAT_COMPLETIONS, sent))
+    decision = undecided(policy, parse_request(Endpoint.CHAT_COMPLETIONS, sent))
     assert decision is not None
 
     common = _route(sent, decision).request_body.response
@@ -91,7 +93,8 @@ def test_a_rejection_has_the_shape_of_its_api(
     rejection = RejectedError(Reason.NO_CANDIDATE, "nö\n", status=status, param=param, code=code)
 
     of_openai, of_anthropic = (
-        ProcessingResponse.FromString(replies.reject("d1", api, rejection)) for api in (Api.OPENAI, Api.ANTHROPIC)
+        ProcessingResponse.FromString(replies.reject("d1", api, rejection, RECORD))
+        for api in (Api.OPENAI, Api.ANTHROPIC)
     )
 
     for reply in (of_openai, of_anthropic):
@@ -102,7 +105,7 @@ def test_a_rejection_has_the_shape_of_its_api(
             "x-llm-decision-id": "d1",
             "x-llm-reason": "no_candidate",
         }
-        assert router_metadata(reply) == {"decision_id": "d1", "reason": "no_candidate"}
+        assert router_metadata(reply) == {"decision_id": "d1", "reason": "no_candidate", "record": RECORD.decode()}
     assert json.loads(of_openai.immediate_response.body) == {
         "error": {"message": "nö\n", "type": "invalid_request_error", "param": param, "code": code}
     }

@@ -14,12 +14,11 @@ import pytest
 from sidecar.extproc.processor import Processor
 from sidecar.extproc.server import MAX_BODY_BYTES, DrainTimes, ExtProcServer
 from sidecar.routing.classification import Classifier
-from sidecar.routing.router import Router
-from tests.fakes.classifiers import AnsweringClassifier, HangingClassifier, classification
+from tests.fakes.classifiers import HangingClassifier, classification
 from tests.fakes.envoy import PATIENCE_SECONDS, envoy_at, request_body, request_headers, router_metadata
 from tests.fakes.observers import RecordingObserver
-from tests.fakes.policies import ladder
 from tests.fakes.requests import body
+from tests.fakes.routers import always, make_router
 
 AT_ONCE = DrainTimes(notice_seconds=0, grace_seconds=0)
 PATIENT = DrainTimes(notice_seconds=0, grace_seconds=PATIENCE_SECONDS)
@@ -27,7 +26,7 @@ PATIENT = DrainTimes(notice_seconds=0, grace_seconds=PATIENCE_SECONDS)
 
 def processor(classifier: Classifier | None = None, observer: RecordingObserver | None = None) -> Processor:
     """One that waits as long as a classifier takes."""
-    return Processor(Router(ladder(), classifier or AnsweringClassifier(), 60), [observer or RecordingObserver()])
+    return Processor(always(make_router(classifier=classifier)), [observer or RecordingObserver()])
 
 
 @asynccontextmanager

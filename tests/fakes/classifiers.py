@@ -13,15 +13,17 @@ def classification(
 
 
 class AnsweringClassifier:
-    """Says the same of every prompt, at once, and remembers the prompts."""
+    """Says the same of every prompt, at once, and remembers the prompts and whose they were."""
 
     def __init__(self, answer: Classification | None = None) -> None:
         self._answer = answer or classification()
         self.prompts: list[str] = []
+        self.owners: list[str] = []
 
-    async def classify(self, prompt: str) -> Classification:
+    async def classify(self, prompt: str, owner: str = "") -> Classification:
         """The answer."""
         self.prompts.append(prompt)
+        self.owners.append(owner)
         return self._answer
 
 
@@ -32,7 +34,7 @@ class FailingClassifier:
         self._error = error
         self.asked = 0
 
-    async def classify(self, prompt: str) -> Classification:
+    async def classify(self, prompt: str, owner: str = "") -> Classification:
         """Never returns one."""
         self.asked += 1
         raise self._error
@@ -46,7 +48,7 @@ class HangingClassifier:
         self.cancelled = asyncio.Event()
         self.answer: asyncio.Future[Classification] = asyncio.get_running_loop().create_future()
 
-    async def classify(self, prompt: str) -> Classification:
+    async def classify(self, prompt: str, owner: str = "") -> Classification:
         """`self.answer`, once somebody sets it."""
         self.asked.set()
         try:

@@ -3,11 +3,13 @@
 from dataclasses import replace
 from typing import Any
 
-from sidecar.routing.decision import Decision, decide_classified
+from sidecar.routing.decision import Decision
 from sidecar.routing.exchange import Exchange
+from sidecar.routing.record import decision_record
 from sidecar.routing.rejection import RejectedError
 from sidecar.routing.request import ChatRequest
 from tests.fakes.classifiers import classification
+from tests.fakes.decisions import decided
 from tests.fakes.policies import ladder
 from tests.fakes.requests import request
 
@@ -22,6 +24,7 @@ def exchange(
 ) -> Exchange:
     """A classified one, unless told otherwise."""
     asked = asked or request()
+    result = result or decided(ladder(), asked, classification("math", confidence=0.8, difficulty=0.25))
     whole = Exchange(
         decision_id="d1",
         endpoint=asked.endpoint,
@@ -31,6 +34,8 @@ def exchange(
         classify_seconds=0.02,
         decide_seconds=0.003,
         request=asked,
-        result=result or decide_classified(ladder(), asked, classification("math", confidence=0.8, difficulty=0.25)),
+        result=result,
+        record=decision_record(result, "model-7") if isinstance(result, Decision) else b"{}",
+        classifier_version="model-7",
     )
     return replace(whole, **more)

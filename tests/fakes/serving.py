@@ -75,9 +75,13 @@ class Serving:
         children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
         return [int(pid) for pid in children.read_text().split()]
 
+    def tell(self, number: signal.Signals) -> None:
+        """Send it that signal."""
+        os.kill(self._process.pid, number)
+
     def leave(self, number: signal.Signals) -> int:
         """The exit code after that signal."""
-        os.kill(self._process.pid, number)
+        self.tell(number)
         assert self._process.stderr is not None
         self.lines += self._process.stderr.readlines()
         return self._process.wait()

@@ -18,7 +18,7 @@ from tests.fakes.model_folders import make_model_folder
 RULE = TierRule(
     difficulty=DifficultyThresholds(moderate=0.25, complex=0.5, reasoning=0.75),
     min_confidence=0.6,
-    least_tiers={},
+    bounds={},
     usual_tiers=DEFAULT_INTENT_TIERS,
 )
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from sidecar.finetuning.labels import FEWEST_OF_INTENT, FEWEST_PROMPTS, LabelledPrompts, Split, read_labelled, split
 from sidecar.finetuning.prompt import Prompt
-from sidecar.offline.lines import InputError
 from sidecar.routing.tier import Tier
+from sidecar.streams.lines import InputError
 from tests.fakes.properties import examples
 
 KNOWN = ("chat", "coding", "math")

@@ -42,6 +42,30 @@ def test_the_obvious_is_seen(shipped: OnnxClassifier, prompt: str, intent: str) 
     assert shipped.classify(prompt).intent == intent
 
 
+def test_the_three_likeliest_intents_are_told_most_likely_first(shipped: OnnxClassifier, tmp_path: Path) -> None:
+    classification = shipped.classify("hi there, thanks a lot!")
+
+    probabilities = [probability for _, probability in classification.likeliest]
+    assert classification.likeliest[0] == (classification.intent, classification.confidence)
+    assert len(probabilities) == 3 and probabilities == sorted(probabilities, reverse=True)
+    assert 0 < sum(probabilities) <= 1 + 1e-6
+    # a model that has fewer tells all
+    of_two = OnnxClassifier.load(make_model_folder(tmp_path)).classify("an outage")
+    assert [intent for intent, _ in of_two.likeliest] == ["operations", "billing"]
+
+
+@pytest.mark.parametrize("prompt", PROMPTS)
+def test_the_shipped_model_gives_every_prompt_a_vector_of_length_one(shipped: OnnxClassifier, prompt: str) -> None:
+    embedding = shipped.classify(prompt).embedding
+
+    assert embedding is not None and embedding.ndim == 1
+    assert float(embedding @ embedding) == pytest.approx(1, abs=1e-3)
+
+
+def test_a_model_without_that_output_gives_none(tmp_path: Path) -> None:
+    assert OnnxClassifier.load(make_model_folder(tmp_path)).classify("refund").embedding is None
+
+
 @pytest.mark.parametrize("prompt", PROMPTS)
 def test_every_prompt_has_a_classification(shipped: OnnxClassifier, prompt: str) -> None:
     classification = shipped.classify(prompt)
@@ -60,6 +84,8 @@ def test_a_prompt_is_classified_the_same_on_every_thread(shipped: OnnxClassifier
         found = list(threads.map(shipped.classify, PROMPTS * 8))
 
     assert found == expected * 8
+    vectors = [[classification.embedding for classification in each] for each in (found, expected * 8)]
+    assert np.array_equal(np.array(vectors[0]), np.array(vectors[1]))
 
 
 @pytest.mark.parametrize(

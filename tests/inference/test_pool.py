@@ -3,6 +3,7 @@
 import asyncio
 import os
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -44,12 +45,12 @@ async def _give_way() -> None:
 @pytest.mark.asyncio
 async def test_beyond_threads_and_queue_a_prompt_is_refused_at_once() -> None:
     classify = GatedClassify()
-    pool = ClassifierPool(classify, threads=1, queue=2, deadline_seconds=60)
-    waiting = [asyncio.create_task(pool.classify(prompt)) for prompt in "abc"]
+    pool = ClassifierPool(threads=1, queue=2, deadline_seconds=60)
+    waiting = [asyncio.create_task(pool.run(partial(classify, prompt))) for prompt in "abc"]
     await classify.wait_until_started()
 
     with pytest.raises(ClassifierOverloadedError):
-        await pool.classify("d")
+        await pool.run(partial(classify, "d"))
 
     classify.gate.set()
     assert await asyncio.gather(*waiting) == [classification()] * 3
@@ -60,8 +61,8 @@ async def test_beyond_threads_and_queue_a_prompt_is_refused_at_once() -> None:
 @pytest.mark.asyncio
 async def test_prompts_run_side_by_side_on_as_many_threads() -> None:
     classify = GatedClassify()
-    pool = ClassifierPool(classify, threads=3, queue=1, deadline_seconds=60)
-    waiting = [asyncio.create_task(pool.classify(prompt)) for prompt in "abc"]
+    pool = ClassifierPool(threads=3, queue=1, deadline_seconds=60)
+    waiting = [asyncio.create_task(pool.run(partial(classify, prompt))) for prompt in "abc"]
 
     for _ in waiting:
         await classify.wait_until_started()
@@ -74,15 +75,18 @@ async def test_prompts_run_side_by_side_on_as_many_threads() -> None:
 @pytest.mark.asyncio
 async def test_a_prompt_that_is_cancelled_while_it_waits_never_runs_and_makes_room() -> None:
     classify = GatedClassify()
-    pool = ClassifierPool(classify, threads=1, queue=1, deadline_seconds=60)
-    running, waiting = asyncio.create_task(pool.classify("runs")), asyncio.create_task(pool.classify("waits"))
+    pool = ClassifierPool(threads=1, queue=1, deadline_seconds=60)
+    running, waiting = (
+        asyncio.create_task(pool.run(partial(classify, "runs"))),
+        asyncio.create_task(pool.run(partial(classify, "waits"))),
+    )
     await classify.wait_until_started()
 
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
     await _give_way()
-    later = asyncio.create_task(pool.classify("later"))
+    later = asyncio.create_task(pool.run(partial(classify, "later")))
     await _give_way()
 
     classify.gate.set()
@@ -94,8 +98,8 @@ async def test_a_prompt_that_is_cancelled_while_it_waits_never_runs_and_makes_ro
 @pytest.mark.asyncio
 async def test_a_prompt_that_is_cancelled_while_it_runs_holds_its_place_until_the_thread_is_free() -> None:
     classify = GatedClassify()
-    pool = ClassifierPool(classify, threads=1, queue=0, deadline_seconds=60)
-    running = asyncio.create_task(pool.classify("late"))
+    pool = ClassifierPool(threads=1, queue=0, deadline_seconds=60)
+    running = asyncio.create_task(pool.run(partial(classify, "late")))
     await classify.wait_until_started()
 
     running.cancel()
@@ -103,7 +107,7 @@ async def test_a_prompt_that_is_cancelled_while_it_runs_holds_its_place_until_th
         await running
     await _give_way()
     with pytest.raises(ClassifierOverloadedError):
-        await pool.classify("next")
+        await pool.run(partial(classify, "next"))
 
     classify.gate.set()
     pool.close()  # the thread is done
@@ -116,10 +120,10 @@ async def test_a_prompt_that_is_cancelled_while_it_runs_holds_its_place_until_th
 async def test_room_comes_back_after_every_answer(prompt: str) -> None:
     classify = GatedClassify()
     classify.gate.set()
-    pool = ClassifierPool(classify, threads=1, queue=0, deadline_seconds=60)
+    pool = ClassifierPool(threads=1, queue=0, deadline_seconds=60)
 
     for _ in range(5):
-        (outcome,) = await asyncio.gather(pool.classify(prompt), return_exceptions=True)
+        (outcome,) = await asyncio.gather(pool.run(partial(classify, prompt)), return_exceptions=True)
         assert not isinstance(outcome, ClassifierOverloadedError)
         await _give_way()
     assert len(classify.prompts) == 5
@@ -130,10 +134,10 @@ async def test_room_comes_back_after_every_answer(prompt: str) -> None:
 async def test_an_error_is_raised_where_it_was_asked_for() -> None:
     classify = GatedClassify()
     classify.gate.set()
-    pool = ClassifierPool(classify, threads=1, queue=0, deadline_seconds=60)
+    pool = ClassifierPool(threads=1, queue=0, deadline_seconds=60)
 
     with pytest.raises(ClassifierFailedError):
-        await pool.classify("fail")
+        await pool.run(partial(classify, "fail"))
     pool.close()
 
 
@@ -174,18 +178,18 @@ def test_a_pinned_process_has_one_processor(tmp_path: Path) -> None:
 @pytest.mark.asyncio
 async def test_a_prompt_that_would_be_late_is_refused_at_once_but_never_while_a_thread_is_free() -> None:
     classify = GatedClassify()
-    pool = ClassifierPool(classify, threads=1, queue=64, deadline_seconds=1e-6)
-    first = asyncio.create_task(pool.classify("teaches how long one takes"))
+    pool = ClassifierPool(threads=1, queue=64, deadline_seconds=1e-6)
+    first = asyncio.create_task(pool.run(partial(classify, "teaches how long one takes")))
     await classify.wait_until_started()
     classify.gate.set()
     await first
 
     classify.gate.clear()
     await _give_way()
-    running = asyncio.create_task(pool.classify("has the thread to itself"))
+    running = asyncio.create_task(pool.run(partial(classify, "has the thread to itself")))
     await classify.wait_until_started()
     with pytest.raises(ClassifierOverloadedError):
-        await pool.classify("would wait longer than the deadline")
+        await pool.run(partial(classify, "would wait longer than the deadline"))
 
     classify.gate.set()
     assert await running == classification()

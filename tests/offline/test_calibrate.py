@@ -22,10 +22,10 @@ from sidecar.offline.calibrate import (
     move_threshold,
     shortest_between,
 )
-from sidecar.offline.lines import InputError
 from sidecar.offline.report import policy_line, render
 from sidecar.routing.tier import Tier
 from sidecar.routing.tier_rule import DifficultyThresholds
+from sidecar.streams.lines import InputError
 from tests.fakes.properties import examples
 from tests.fakes.serving import EXAMPLES, PATIENCE_SECONDS, sidecar_command
 

@@ -3,11 +3,12 @@
 import pytest
 
 from sidecar.routing.api import Api
-from sidecar.routing.decision import Decision, decide_classified, decide_fallback, decide_without_classifier
+from sidecar.routing.decision import Decision
 from sidecar.routing.reason import Reason
 from sidecar.routing.rejection import RejectedError
 from sidecar.routing.tier import Tier
 from tests.fakes.classifiers import classification
+from tests.fakes.decisions import decided, decided_without, plan_of, undecided
 from tests.fakes.policies import ladder, make_model, make_policy
 from tests.fakes.requests import request
 
@@ -15,11 +16,6 @@ FROM_SIMPLE = ["simple", "moderate", "complex", "reasoning"]
 FROM_MODERATE = ["moderate", "complex", "reasoning", "simple"]
 FROM_COMPLEX = ["complex", "reasoning", "moderate", "simple"]
 FROM_REASONING = ["reasoning", "complex", "moderate", "simple"]  # the fallback, then downward
-
-
-def names(decision: Decision) -> list[str]:
-    """The plan, for reading."""
-    return [model.name for model in decision.plan]
 
 
 @pytest.mark.parametrize(
@@ -34,9 +30,9 @@ def names(decision: Decision) -> list[str]:
 def test_a_classified_request_gets_the_plan_of_its_tier(difficulty: float, tier: Tier, plan: list[str]) -> None:
     evidence = classification(difficulty=difficulty)
 
-    decision = decide_classified(ladder(), request(), evidence)
+    decision = decided(ladder(), request(), evidence)
 
-    assert (decision.tier, decision.reason, names(decision)) == (tier, Reason.DIFFICULTY, plan)
+    assert (decision.tier, decision.reason, plan_of(decision)) == (tier, Reason.DIFFICULTY, plan)
     assert decision.model is decision.plan[0]
     assert decision.classification is evidence
     assert decision.policy_hash == ladder().hash
@@ -54,9 +50,9 @@ def test_a_classified_request_gets_its_tier_and_reason_from_the_rule_of_the_poli
 ) -> None:
     policy = ladder(least_tiers={"chat": Tier.MODERATE})
 
-    decision = decide_classified(policy, request(), classification("chat", confidence=confidence))
+    decision = decided(policy, request(), classification("chat", confidence=confidence))
 
-    assert (decision.tier, decision.reason, names(decision)) == (tier, reason, plan)
+    assert (decision.tier, decision.reason, plan_of(decision)) == (tier, reason, plan)
 
 
 @pytest.mark.parametrize(
@@ -70,20 +66,20 @@ def test_a_classified_request_gets_its_tier_and_reason_from_the_rule_of_the_poli
     ],
 )
 def test_a_model_of_the_policy_is_pinned(api: Api, model: str, tier: Tier, plan: list[str]) -> None:
-    decision = decide_without_classifier(ladder(), request(model=model, api=api))
+    decision = undecided(ladder(), request(model=model, api=api))
 
     assert decision is not None
-    assert (decision.tier, decision.reason, names(decision)) == (tier, Reason.PINNED, plan)
+    assert (decision.tier, decision.reason, plan_of(decision)) == (tier, Reason.PINNED, plan)
     assert decision.classification is None
 
 
 def test_a_pinned_model_comes_before_those_listed_before_it_in_its_tier() -> None:
     policy = make_policy([make_model("a"), make_model("b"), make_model("c", Tier.COMPLEX)], ["c"])
 
-    decision = decide_without_classifier(policy, request(model="b"))
+    decision = undecided(policy, request(model="b"))
 
     assert decision is not None
-    assert names(decision) == ["b", "a", "c"]
+    assert plan_of(decision) == ["b", "a", "c"]
 
 
 @pytest.mark.parametrize(
@@ -101,7 +97,7 @@ def test_a_pinned_model_comes_before_those_listed_before_it_in_its_tier() -> Non
 )
 def test_a_model_that_does_not_speak_this_api_is_unknown(api: Api, model: str, known: str) -> None:
     with pytest.raises(RejectedError) as refused:
-        decide_without_classifier(ladder(), request(model=model, api=api))
+        undecided(ladder(), request(model=model, api=api))
 
     assert (refused.value.reason, refused.value.status) == (Reason.UNKNOWN_MODEL, 404)
     assert (refused.value.param, refused.value.code) == ("model", "model_not_found")
@@ -110,7 +106,7 @@ def test_a_model_that_does_not_speak_this_api_is_unknown(api: Api, model: str, k
 
 @pytest.mark.parametrize("prompt", ["hi", " x ", "\ufffd", "0"])
 def test_a_virtual_model_needs_a_classification(prompt: str) -> None:
-    assert decide_without_classifier(ladder(), request(prompt)) is None
+    assert undecided(ladder(), request(prompt)) is None
 
 
 @pytest.mark.parametrize(
@@ -119,10 +115,10 @@ def test_a_virtual_model_needs_a_classification(prompt: str) -> None:
 )
 @pytest.mark.parametrize(("api", "plan"), [(Api.OPENAI, FROM_COMPLEX), (Api.ANTHROPIC, ["sonnet", "haiku"])])
 def test_nothing_to_classify_goes_to_the_fallback(prompt: str, api: Api, plan: list[str]) -> None:
-    decision = decide_without_classifier(ladder(), request(prompt, api=api))
+    decision = undecided(ladder(), request(prompt, api=api))
 
     assert decision is not None
-    assert (decision.tier, decision.reason, names(decision)) == (Tier.COMPLEX, Reason.NO_PROMPT, plan)
+    assert (decision.tier, decision.reason, plan_of(decision)) == (Tier.COMPLEX, Reason.NO_PROMPT, plan)
 
 
 @pytest.mark.parametrize(
@@ -130,15 +126,15 @@ def test_nothing_to_classify_goes_to_the_fallback(prompt: str, api: Api, plan: l
 )
 @pytest.mark.parametrize(("api", "plan"), [(Api.OPENAI, FROM_COMPLEX), (Api.ANTHROPIC, ["sonnet", "haiku"])])
 def test_the_fallback_answers_with_its_own_tier_and_plan(reason: Reason, api: Api, plan: list[str]) -> None:
-    decision = decide_fallback(ladder(), request(api=api), reason)
+    decision = decided_without(ladder(), request(api=api), reason)
 
-    assert (decision.tier, decision.reason, names(decision)) == (Tier.COMPLEX, reason, plan)
+    assert (decision.tier, decision.reason, plan_of(decision)) == (Tier.COMPLEX, reason, plan)
 
 
 @pytest.mark.parametrize("model", ["auto", "simple"])
 def test_the_same_request_gives_the_same_decision(model: str) -> None:
-    def decide() -> Decision:
+    def decide_once() -> Decision:
         policy, asked = ladder(), request(model=model)
-        return decide_without_classifier(policy, asked) or decide_classified(policy, asked, classification())
+        return undecided(policy, asked) or decided(policy, asked, classification())
 
-    assert decide() == decide()
+    assert decide_once() == decide_once()

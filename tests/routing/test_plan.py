@@ -1,4 +1,4 @@
-"""Which models may answer, and in what order: context windows, APIs, endpoints, fallbacks."""
+"""Which models may answer, and in what order: context windows, parameters, APIs, endpoints, fallbacks."""
 
 from dataclasses import replace
 
@@ -8,17 +8,19 @@ from hypothesis import strategies as st
 
 from sidecar.config.compile import DEFAULT_INTENT_TIERS
 from sidecar.routing.api import Endpoint
-from sidecar.routing.decision import Decision, decide_classified, decide_fallback, decide_without_classifier
-from sidecar.routing.plan import plan_from_model, plan_from_tier, plan_pinned
+from sidecar.routing.decision import Decision
 from sidecar.routing.policy import Policy
 from sidecar.routing.reason import Reason
 from sidecar.routing.rejection import RejectedError
 from sidecar.routing.request import ChatRequest, parse_request
 from sidecar.routing.tier import Tier
 from tests.fakes.classifiers import classification
+from tests.fakes.decisions import decided, decided_without, plan_of, undecided
 from tests.fakes.policies import make_model, make_policy
 from tests.fakes.properties import examples
 from tests.fakes.requests import request
+
+DIFFICULTIES = {Tier.SIMPLE: 0.1, Tier.MODERATE: 0.6, Tier.COMPLEX: 0.8, Tier.REASONING: 0.95}
 
 WINDOWS = make_policy(
     [
@@ -30,9 +32,14 @@ WINDOWS = make_policy(
 )
 
 
-def of_size(input_tokens: int, max_output_tokens: int = 0) -> ChatRequest:
+def planned(policy: Policy, tier: Tier, asked: ChatRequest) -> list[str]:
+    """The plan for a prompt of that tier, for reading."""
+    return plan_of(decided(policy, asked, classification(difficulty=DIFFICULTIES[tier])))
+
+
+def of_size(input_tokens: int, max_output_tokens: int = 0, model: str = "auto") -> ChatRequest:
     """A request that is thought to have so many tokens."""
-    return replace(request(max_tokens=max_output_tokens), input_tokens=input_tokens)
+    return replace(request(model=model, max_tokens=max_output_tokens), input_tokens=input_tokens)
 
 
 @pytest.mark.parametrize(
@@ -58,9 +65,7 @@ def of_size(input_tokens: int, max_output_tokens: int = 0) -> ChatRequest:
 def test_a_plan_has_only_models_whose_window_holds_the_request(
     tier: Tier, input_tokens: int, max_output_tokens: int, plan: list[str]
 ) -> None:
-    planned = plan_from_tier(WINDOWS, tier, of_size(input_tokens, max_output_tokens))
-
-    assert [model.name for model in planned] == plan
+    assert planned(WINDOWS, tier, of_size(input_tokens, max_output_tokens)) == plan
 
 
 @pytest.mark.parametrize(("input_tokens", "max_output_tokens"), [(8_002, 0), (1, 8_001), (1, 2**70), (1, 10**400)])
@@ -68,59 +73,57 @@ def test_what_is_surely_too_long_is_refused_with_the_windows_there_are(
     input_tokens: int, max_output_tokens: int
 ) -> None:
     with pytest.raises(RejectedError) as refused:
-        plan_from_tier(WINDOWS, Tier.SIMPLE, of_size(input_tokens, max_output_tokens))
+        planned(WINDOWS, Tier.SIMPLE, of_size(input_tokens, max_output_tokens))
 
     assert (refused.value.reason, refused.value.status) == (Reason.NO_CANDIDATE, 400)
     assert refused.value.code == "context_length_exceeded"
-    assert "small holds 1000; medium holds 4000; narrow holds 2000" in refused.value.message
+    assert "small holds 1000 tokens; medium holds 4000 tokens; narrow holds 2000 tokens" in refused.value.message
     assert len(refused.value.message) < 300
 
 
 @pytest.mark.parametrize("tier", Tier)
 def test_a_refusal_tells_the_tokens_and_the_models_by_tier(tier: Tier) -> None:
     with pytest.raises(RejectedError) as refused:
-        plan_from_tier(WINDOWS, tier, of_size(9_000, 1_000))
+        planned(WINDOWS, tier, of_size(9_000, 1_000))
 
     assert refused.value.message == (
         "no model can take this request of about 10000 tokens, output included: "
-        "small holds 1000; medium holds 4000; narrow holds 2000"
+        "small holds 1000 tokens; medium holds 4000 tokens; narrow holds 2000 tokens"
     )
 
 
 def test_a_plan_has_the_first_eight_that_can_take_the_request() -> None:
     models = [make_model(f"m{index}", context=5_000 if index % 2 else 1_000) for index in range(20)]
     policy = make_policy(models, ["m0"])
-    asked, small = of_size(1_001), policy.models["m2"]
     large = ["m1", "m3", "m5", "m7", "m9", "m11", "m13", "m15"]
 
-    assert [model.name for model in plan_from_tier(policy, Tier.SIMPLE, asked)] == large
-    assert [model.name for model in plan_from_model(policy, small, asked)] == large
-    assert [model.name for model in plan_pinned(policy, small, asked)] == ["m2", *large[:7]]
+    assert planned(policy, Tier.SIMPLE, of_size(1_001)) == large
+    assert plan_of(decided_without(policy, of_size(1_001), Reason.CLASSIFIER_TIMEOUT)) == large
+    assert plan_of(undecided(policy, of_size(1_001, model="m2"))) == ["m2", *large[:7]]
     # as well where the tokens are taken for half as many
-    assert [model.name for model in plan_from_tier(policy, Tier.SIMPLE, of_size(10_000))] == large
+    assert planned(policy, Tier.SIMPLE, of_size(10_000)) == large
 
 
 def test_a_fallback_that_is_too_small_leaves_its_place_to_the_next() -> None:
-    plan = plan_from_model(WINDOWS, WINDOWS.models["small"], of_size(1_001))
+    policy = make_policy(WINDOWS.models.values(), ["small"])
 
-    assert [model.name for model in plan] == ["medium", "narrow"]
+    decision = decided_without(policy, of_size(1_001), Reason.CLASSIFIER_TIMEOUT)
+
+    assert (plan_of(decision), decision.tier) == (["medium", "narrow"], Tier.SIMPLE)
 
 
 def test_a_pinned_model_stays_even_if_it_looks_too_small() -> None:
-    plan = plan_pinned(WINDOWS, WINDOWS.models["small"], of_size(1_001))
-
-    assert [model.name for model in plan] == ["small", "medium", "narrow"]
+    assert plan_of(undecided(WINDOWS, of_size(1_001, model="small"))) == ["small", "medium", "narrow"]
 
 
 def test_a_model_is_passed_over_if_its_provider_refuses_a_parameter_of_the_request() -> None:
     models = [make_model("thinker", Tier.REASONING, unsupported=["temperature"]), make_model("plain", Tier.COMPLEX)]
     policy = make_policy(models, ["plain"])
-    asked, warm, unset = request(), request(temperature=0.7), request(temperature=None)
 
-    assert [model.name for model in plan_from_tier(policy, Tier.REASONING, asked)] == ["thinker", "plain"]
-    assert [model.name for model in plan_from_tier(policy, Tier.REASONING, unset)] == ["thinker", "plain"]
-    assert [model.name for model in plan_from_tier(policy, Tier.REASONING, warm)] == ["plain"]
-    assert plan_pinned(policy, policy.models["thinker"], warm)[0].name == "thinker"
+    assert planned(policy, Tier.REASONING, request()) == ["thinker", "plain"]
+    assert planned(policy, Tier.REASONING, request(temperature=None)) == ["thinker", "plain"]
+    assert planned(policy, Tier.REASONING, request(temperature=0.7)) == ["plain"]
+    assert plan_of(undecided(policy, request(model="thinker", temperature=0.7))) == ["thinker", "plain"]
 
 
 def test_when_every_model_refuses_the_client_is_told_which_and_why() -> None:
@@ -128,11 +131,11 @@ def test_when_every_model_refuses_the_client_is_told_which_and_why() -> None:
     policy = make_policy([thinker, make_model("plain", context=1_000)], ["thinker"])
 
     with pytest.raises(RejectedError) as refused:
-        plan_from_tier(policy, Tier.REASONING, replace(request(top_p=1, temperature=0.7), input_tokens=3_000))
+        planned(policy, Tier.REASONING, replace(request(top_p=1, temperature=0.7), input_tokens=3_000))
 
     assert refused.value.message == (
         "no model can take this request of about 3000 tokens, output included: "
-        "plain holds 1000; thinker does not support temperature, top_p"
+        "plain holds 1000 tokens; thinker does not support temperature, top_p"
     )
     assert (refused.value.reason, refused.value.status) == (Reason.NO_CANDIDATE, 400)
     assert refused.value.code is None  # a shorter conversation is not the only way out
@@ -142,23 +145,35 @@ def test_what_may_fit_is_asked_only_where_its_parameters_are_taken() -> None:
     thinker = make_model("thinker", Tier.REASONING, context=4_000, unsupported=["temperature"])
     policy = make_policy([thinker, make_model("plain", context=1_000)], ["thinker"])
 
-    plan = plan_from_tier(policy, Tier.REASONING, replace(request(temperature=0.7), input_tokens=2_000))
+    assert planned(policy, Tier.REASONING, replace(request(temperature=0.7), input_tokens=2_000)) == ["plain"]
 
-    assert [model.name for model in plan] == ["plain"]
+
+def test_what_is_in_a_plan_after_all_is_not_told_to_be_out_of_it() -> None:
+    decision = decided(WINDOWS, of_size(4_001), classification())
+
+    assert plan_of(decision) == ["medium", "narrow"]
+    assert decision.trail.excluded == {"small": "holds 1000 tokens"}
+
+
+def test_what_came_before_the_plan_is_told_with_why() -> None:
+    decision = decided(WINDOWS, of_size(2_001), classification())
+
+    assert plan_of(decision) == ["medium"]
+    assert decision.trail.excluded == {"small": "holds 1000 tokens", "narrow": "holds 2000 tokens"}
 
 
 def test_within_a_tier_models_stand_as_listed_and_the_fallback_before_the_tiers_below() -> None:
     models = [make_model("b", Tier.MODERATE), make_model("z"), make_model("a", Tier.MODERATE), make_model("f")]
     policy = make_policy(models, ["f"])
 
-    assert [model.name for model in plan_from_tier(policy, Tier.MODERATE, request())] == ["b", "a", "f", "z"]
-    assert [model.name for model in plan_from_tier(policy, Tier.SIMPLE, request())] == ["z", "f", "b", "a"]
+    assert planned(policy, Tier.MODERATE, request()) == ["b", "a", "f", "z"]
+    assert planned(policy, Tier.SIMPLE, request()) == ["z", "f", "b", "a"]
 
 
 def test_a_tier_without_models_is_answered_by_the_next_above() -> None:
     policy = make_policy([make_model("low"), make_model("high", Tier.REASONING)], ["low"])
 
-    assert [model.name for model in plan_from_tier(policy, Tier.MODERATE, request())] == ["high", "low"]
+    assert planned(policy, Tier.MODERATE, request()) == ["high", "low"]
 
 
 @pytest.mark.parametrize("endpoint", [Endpoint.MESSAGES, Endpoint.RESPONSES])
@@ -168,11 +183,11 @@ def test_an_endpoint_that_no_model_knows_is_a_404(endpoint: Endpoint) -> None:
 
     for tier in Tier:
         with pytest.raises(RejectedError, match=f"no model .* /v1/{endpoint}") as refused:
-            plan_from_tier(policy, tier, asked)
+            planned(policy, tier, asked)
         assert (refused.value.reason, refused.value.status) == (Reason.NO_CANDIDATE, 404)
         assert refused.value.code is None
     with pytest.raises(RejectedError, match=f"no model .* /v1/{endpoint}"):
-        decide_fallback(policy, asked, Reason.CLASSIFIER_TIMEOUT)
+        decided_without(policy, asked, Reason.CLASSIFIER_TIMEOUT)
 
 
 _OPENAI = [endpoint for endpoint in Endpoint if endpoint is not Endpoint.MESSAGES]
@@ -210,10 +225,10 @@ def decisions(draw: st.DrawFn) -> tuple[Policy, ChatRequest, Decision | Rejected
         difficulty=draw(st.none() | st.floats(0, 1)),
     )
     try:
-        decision = decide_without_classifier(policy, asked)
+        decision = undecided(policy, asked)
         if decision is None and draw(st.booleans()):
-            decision = decide_fallback(policy, asked, Reason.CLASSIFIER_TIMEOUT)
-        return policy, asked, decision or decide_classified(policy, asked, evidence)
+            decision = decided_without(policy, asked, Reason.CLASSIFIER_TIMEOUT)
+        return policy, asked, decision or decided(policy, asked, evidence)
     except RejectedError as error:
         return policy, asked, error
 
@@ -221,20 +236,20 @@ def decisions(draw: st.DrawFn) -> tuple[Policy, ChatRequest, Decision | Rejected
 @given(decisions())
 @examples(300)
 def test_whatever_the_policy_a_plan_is_all_models_that_can_be_asked_each_once_up_to_eight(
-    decided: tuple[Policy, ChatRequest, Decision | RejectedError],
+    made: tuple[Policy, ChatRequest, Decision | RejectedError],
 ) -> None:
-    policy, asked, result = decided
+    policy, asked, result = made
     able = [model for model in policy.models.values() if asked.endpoint in model.endpoints]
-    fitting = {model for model in able if model.context >= asked.input_tokens}
+    fitting = {model.name for model in able if model.context >= asked.input_tokens}
     pinned = policy.models.get(asked.model)
 
     if pinned is not None:
-        expected = {pinned, *fitting} if pinned in able else set()
+        expected = {pinned.name, *fitting} if pinned in able else set()
     else:
-        expected = fitting or {model for model in able if model.context >= asked.input_tokens // 2}
+        expected = fitting or {model.name for model in able if model.context >= asked.input_tokens // 2}
 
     if isinstance(result, RejectedError):
         assert not expected
         return
-    assert expected.issuperset(result.plan)
-    assert len(set(result.plan)) == len(result.plan) == min(8, len(expected))
+    assert expected.issuperset(plan_of(result))
+    assert len(set(plan_of(result))) == len(result.plan) == min(8, len(expected))

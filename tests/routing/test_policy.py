@@ -8,7 +8,7 @@ import pytest
 from sidecar.config.compile import DEFAULT_INTENT_TIERS
 from sidecar.inference.onnx_classifier import SHIPPED_MODEL
 from sidecar.routing.api import Api, Endpoint
-from sidecar.routing.policy import build_plans
+from sidecar.routing.ranking import build_plans
 from sidecar.routing.tier import Tier
 from tests.fakes.policies import ladder, make_model
 
@@ -38,11 +38,11 @@ def test_every_intent_of_the_shipped_classifier_has_a_usual_tier() -> None:
 )
 def test_a_plan_goes_up_from_its_tier_then_to_the_fallback_and_down(api: Api, tier: Tier, plan: list[str]) -> None:
     for endpoint in (each for each in Endpoint if each.api is api):
-        assert [model.name for model in ladder().plans[endpoint, tier]] == plan
+        assert [model.name for model in ladder().models_by_preference(endpoint, tier)] == plan
 
 
 def test_there_is_a_plan_for_every_endpoint_and_tier() -> None:
-    assert set(ladder().plans) == set(itertools.product(Endpoint, Tier))
+    assert set(ladder().plans) == set(itertools.product(Endpoint, Tier, [""]))
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_a_tier_stands_as_listed_and_a_low_fallback_before_the_nearest_tier_belo
 
     plans = build_plans(models.values(), {Endpoint.RESPONSES: models["s2"]})
 
-    assert [model.name for model in plans[Endpoint.RESPONSES, tier]] == plan
+    assert [model.name for model in plans[Endpoint.RESPONSES, tier, ""]] == plan
 
 
 def test_without_any_fallback_a_plan_turns_at_the_top() -> None:
@@ -70,7 +70,7 @@ def test_without_any_fallback_a_plan_turns_at_the_top() -> None:
 
     plans = build_plans([high, low], {})
 
-    assert plans[Endpoint.CHAT_COMPLETIONS, Tier.SIMPLE] == (low, high)
-    assert plans[Endpoint.CHAT_COMPLETIONS, Tier.MODERATE] == (high, low)
-    assert plans[Endpoint.CHAT_COMPLETIONS, Tier.REASONING] == (high, low)
-    assert plans[Endpoint.MESSAGES, Tier.SIMPLE] == ()
+    assert plans[Endpoint.CHAT_COMPLETIONS, Tier.SIMPLE, ""] == (low, high)
+    assert plans[Endpoint.CHAT_COMPLETIONS, Tier.MODERATE, ""] == (high, low)
+    assert plans[Endpoint.CHAT_COMPLETIONS, Tier.REASONING, ""] == (high, low)
+    assert plans[Endpoint.MESSAGES, Tier.SIMPLE, ""] == ()

@@ -21,8 +21,8 @@ class Row:
     prompt: str
     user_turns: int = 1
     max_output_tokens: int = 0
-    tools: bool = False
-    images: bool = False
+    tools: int = 0
+    images: int = 0
     stream: bool = False
     tokens: tuple[int, int] = (0, 60)
     """Between which numbers the estimate of the input lies."""
@@ -62,7 +62,7 @@ CHAT_COMPLETIONS: list[tuple[dict[str, Any], Row]] = [
             ],
             "max_tokens": 50,
         },
-        Row("What is this?\nAnd that?", images=True, max_output_tokens=50),
+        Row("What is this?\nAnd that?", images=1, max_output_tokens=50),
     ),
     (
         {
@@ -74,7 +74,7 @@ CHAT_COMPLETIONS: list[tuple[dict[str, Any], Row]] = [
             "tools": [TOOL],
             "tool_choice": "auto",
         },
-        Row("weather in Oslo", tools=True, tokens=(150, 250)),
+        Row("weather in Oslo", tools=1, tokens=(150, 250)),
     ),
     (
         {"messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": "UklG"}}]}]},
@@ -127,7 +127,7 @@ MESSAGES: list[tuple[dict[str, Any], Row]] = [
                 },
             ],
         },
-        Row("weather in Oslo", max_output_tokens=1, tools=True, tokens=(230, 270)),
+        Row("weather in Oslo", max_output_tokens=1, tools=1, tokens=(230, 270)),
     ),
     (
         {
@@ -152,7 +152,7 @@ MESSAGES: list[tuple[dict[str, Any], Row]] = [
                 },
             ],
         },
-        Row("take a screenshot", max_output_tokens=1, tokens=(110, 140)),
+        Row("take a screenshot", max_output_tokens=1, images=1, tokens=(110, 140)),
     ),
     (
         {
@@ -167,7 +167,7 @@ MESSAGES: list[tuple[dict[str, Any], Row]] = [
                 }
             ],
         },
-        Row("What is it?", max_output_tokens=1, images=True),
+        Row("What is it?", max_output_tokens=1, images=1),
     ),
     # what is only counted is the provider's to judge
     ({"system": 5, "messages": [{"role": "user", "content": "hi"}]}, Row("hi")),
@@ -202,7 +202,7 @@ RESPONSES: list[tuple[dict[str, Any], Row]] = [
             ],
             "tools": [{"type": "web_search"}],
         },
-        Row("What is this?", images=True, tools=True, tokens=(320, 360)),
+        Row("What is this?", images=2, tools=1, tokens=(320, 360)),
     ),
     ({"input": "and now?", "previous_response_id": "resp_1"}, Row("and now?")),
     ({"input": []}, Row("", 0)),
@@ -235,10 +235,233 @@ def test_a_body_is_read_as_its_api_means_it(endpoint: Endpoint, body: dict[str, 
     request = parse_request(endpoint, json.dumps({"model": "auto"} | body, ensure_ascii=False).encode())
 
     assert (request.endpoint, request.model) == (endpoint, "auto")
-    assert (request.prompt, request.user_turns) == (row.prompt, row.user_turns)
+    assert (request.prompt, len(request.user_turns)) == (row.prompt, row.user_turns)
     assert (request.tools, request.images, request.stream) == (row.tools, row.images, row.stream)
     assert request.max_output_tokens == row.max_output_tokens
     assert row.tokens[0] <= request.input_tokens <= row.tokens[1]
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "members", "turns"),
+    [
+        (
+            Endpoint.CHAT_COMPLETIONS,
+            {
+                "messages": [
+                    {"role": "system", "content": "Be terse."},
+                    {"role": "user", "content": "first"},
+                    {"role": "assistant", "content": "answer"},
+                    {
+                        "role": "user",
+                        "content": [{"type": "text", "text": "second"}, {"type": "text", "text": "half"}],
+                    },
+                    {"role": "user", "content": " "},
+                    {"role": "user", "content": "third"},
+                ]
+            },
+            ("first", "second\nhalf", "third"),
+        ),
+        (
+            Endpoint.MESSAGES,
+            {
+                "system": "Be terse.",
+                "messages": [
+                    {"role": "user", "content": "first"},
+                    {"role": "user", "content": [{"type": "tool_result", "content": "sunny"}]},
+                    {"role": "user", "content": [{"type": "tool_result", "content": "sunny"}, {"text": "second"}]},
+                ],
+            },
+            ("first", "second"),
+        ),
+        (
+            Endpoint.RESPONSES,
+            {
+                "input": [
+                    {"role": "user", "content": "first"},
+                    {"type": "function_call_output", "output": "sunny"},
+                    {"role": "user", "content": [{"type": "input_text", "text": "second"}]},
+                ]
+            },
+            ("first", "second"),
+        ),
+        (Endpoint.RESPONSES, {"input": "only"}, ("only",)),
+        (Endpoint.RESPONSES, {"input": None}, ()),
+        (Endpoint.COMPLETIONS, {"prompt": ["first", "", "second"]}, ("first", "second")),
+        (Endpoint.COMPLETIONS, {"prompt": "only"}, ("only",)),
+    ],
+)
+def test_the_users_turns_are_there_oldest_first(
+    endpoint: Endpoint, members: dict[str, Any], turns: tuple[str, ...]
+) -> None:
+    assert parse_request(endpoint, json.dumps({"model": "auto"} | members).encode()).user_turns == turns
+
+
+_FORMAT = {"type": "json_schema", "json_schema": {"name": "a", "schema": {}}}
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "members", "is_json"),
+    [
+        (Endpoint.CHAT_COMPLETIONS, {"response_format": {"type": "json_object"}}, True),
+        (Endpoint.CHAT_COMPLETIONS, {"response_format": _FORMAT}, True),
+        (Endpoint.CHAT_COMPLETIONS, {"response_format": {"type": "text"}}, False),
+        (Endpoint.CHAT_COMPLETIONS, {"response_format": None}, False),
+        (Endpoint.CHAT_COMPLETIONS, {"metadata": {"type": "json"}}, False),
+        (Endpoint.RESPONSES, {"text": {"format": _FORMAT, "verbosity": "low"}}, True),
+        (Endpoint.RESPONSES, {"text": {"format": {"type": "text"}}}, False),
+        (Endpoint.MESSAGES, {"output_config": {"format": {"type": "json_schema", "schema": {}}}}, True),
+        (Endpoint.MESSAGES, {"output_format": {"type": "json_schema", "schema": {}}}, True),
+        (Endpoint.MESSAGES, {"output_config": {"effort": "low"}}, False),
+        (Endpoint.CHAT_COMPLETIONS, {}, False),
+    ],
+)
+@pytest.mark.parametrize("separators", [(",", ":"), (" , ", " : ")])
+def test_an_answer_has_to_be_json_where_its_api_says_so(
+    endpoint: Endpoint, members: dict[str, Any], is_json: bool, separators: tuple[str, str]
+) -> None:
+    body = {"model": "auto", "messages": _said('{"type": "json"}'), "input": "hi"} | members
+
+    assert parse_request(endpoint, json.dumps(body, separators=separators).encode()).json is is_json
+
+
+@pytest.mark.parametrize(
+    ("tools", "count"),
+    [
+        ([TOOL], 1),
+        ([TOOL] * 128, 128),
+        ([{"type": "web_search"}, TOOL], 2),
+        ([], 0),
+        (None, 0),
+        ("none", 0),
+        (5, 0),
+        # not for us to judge
+        ({"type": "function"}, 1),
+    ],
+)
+@pytest.mark.parametrize("endpoint", [Endpoint.CHAT_COMPLETIONS, Endpoint.MESSAGES, Endpoint.RESPONSES])
+def test_tools_are_counted_as_they_are_offered(endpoint: Endpoint, tools: object, count: int) -> None:
+    body = {"model": "auto", "messages": _said("hi"), "input": "hi", "tools": tools}
+
+    assert parse_request(endpoint, json.dumps(body).encode()).tools == count
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "members", "count"),
+    [
+        (Endpoint.CHAT_COMPLETIONS, {"messages": [{"role": "user", "content": '{"type":"image"}'}]}, 0),
+        (Endpoint.CHAT_COMPLETIONS, {"messages": [{"role": "user", "content": [{"type": "image_url"}] * 3}]}, 3),
+        (Endpoint.MESSAGES, {"messages": [{"role": "user", "content": [{"type": "image"}, {"type": "text"}]}]}, 1),
+        # what a tool gave back has to be seen, too
+        (
+            Endpoint.MESSAGES,
+            {"messages": [{"role": "user", "content": [{"type": "tool_result", "content": [{"type": "image"}]}]}]},
+            1,
+        ),
+        (Endpoint.RESPONSES, {"input": [{"type": "function_call_output", "output": [{"type": "input_image"}]}]}, 1),
+        (Endpoint.RESPONSES, {"input": [{"type": "image_generation_call", "result": "iVBO"}]}, 0),
+        (Endpoint.COMPLETIONS, {"prompt": '"type":"image"'}, 0),
+    ],
+)
+def test_images_are_counted_wherever_they_stand(endpoint: Endpoint, members: dict[str, Any], count: int) -> None:
+    assert parse_request(endpoint, json.dumps({"model": "auto"} | members).encode()).images == count
+
+
+SECRET = "anna@example.org"
+
+TEXTS: list[tuple[Endpoint, dict[str, Any]]] = [
+    (Endpoint.CHAT_COMPLETIONS, {"messages": [{"role": "user", "content": SECRET}]}),
+    (Endpoint.CHAT_COMPLETIONS, {"messages": [{"role": "system", "content": SECRET}]}),
+    (Endpoint.CHAT_COMPLETIONS, {"messages": [{"role": "assistant", "content": SECRET}]}),
+    (Endpoint.CHAT_COMPLETIONS, {"messages": [{"role": "tool", "content": SECRET}]}),
+    (Endpoint.CHAT_COMPLETIONS, {"messages": [{"role": "user", "content": [{"type": "text", "text": SECRET}]}]}),
+    (Endpoint.CHAT_COMPLETIONS, {"messages": [{"role": "user", "content": [{"type": "unheard_of", "new": SECRET}]}]}),
+    (
+        Endpoint.CHAT_COMPLETIONS,
+        {
+            "messages": [
+                {"role": "assistant", "tool_calls": [{"function": {"arguments": json.dumps({"to": SECRET})}}]}
+            ]
+        },
+    ),
+    (Endpoint.MESSAGES, {"messages": [{"role": "user", "content": "hi"}], "system": SECRET}),
+    (
+        Endpoint.MESSAGES,
+        {"messages": [{"role": "user", "content": "hi"}], "system": [{"type": "text", "text": SECRET}]},
+    ),
+    (
+        Endpoint.MESSAGES,
+        {"messages": [{"role": "assistant", "content": [{"type": "tool_use", "input": {"to": [{"a": SECRET}]}}]}]},
+    ),
+    (Endpoint.MESSAGES, {"messages": [{"role": "user", "content": [{"type": "tool_result", "content": SECRET}]}]}),
+    (
+        Endpoint.MESSAGES,
+        {
+            "messages": [
+                {"role": "user", "content": [{"type": "tool_result", "content": [{"type": "text", "text": SECRET}]}]}
+            ]
+        },
+    ),
+    (Endpoint.RESPONSES, {"input": SECRET}),
+    (Endpoint.RESPONSES, {"input": "hi", "instructions": SECRET}),
+    (Endpoint.RESPONSES, {"input": [{"role": "user", "content": [{"type": "input_text", "text": SECRET}]}]}),
+    (Endpoint.RESPONSES, {"input": [{"type": "function_call", "arguments": json.dumps({"to": SECRET})}]}),
+    (Endpoint.RESPONSES, {"input": [{"type": "function_call_output", "output": SECRET}]}),
+    (Endpoint.RESPONSES, {"prompt": {"id": "p", "variables": {"to": SECRET}}}),
+    (Endpoint.COMPLETIONS, {"prompt": ["hi", SECRET]}),
+]
+
+
+@pytest.mark.parametrize(("endpoint", "members"), TEXTS)
+def test_every_text_of_a_conversation_is_among_its_texts(endpoint: Endpoint, members: dict[str, Any]) -> None:
+    request = parse_request(endpoint, json.dumps({"model": "auto"} | members).encode())
+
+    assert request.texts is not None
+    assert any(SECRET in text for text in request.texts)
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"messages": [{"role": "user", "content": "hi"}], "user": SECRET, "metadata": {"to": SECRET}},
+        {"messages": [{"role": "user", "content": "hi"}], "tools": [{"description": SECRET}]},
+    ],
+)
+def test_what_no_one_said_is_none_of_its_texts(members: dict[str, Any]) -> None:
+    request = parse_request(Endpoint.CHAT_COMPLETIONS, json.dumps({"model": "auto"} | members).encode())
+
+    assert request.texts is not None
+    assert not any(SECRET in text for text in request.texts)
+
+
+@pytest.mark.parametrize("endpoint", [Endpoint.CHAT_COMPLETIONS, Endpoint.MESSAGES])
+def test_an_image_is_none_of_the_texts(endpoint: Endpoint) -> None:
+    parts = [{"type": "image", "image_url": {"url": IMAGE}}, {"type": "text", "text": "What is it?"}]
+    body = {"model": "auto", "messages": [{"role": "user", "content": parts}]}
+
+    texts = parse_request(endpoint, json.dumps(body).encode()).texts
+
+    assert texts is not None
+    assert "What is it?" in texts
+    assert max(map(len, texts)) < 100
+
+
+@pytest.mark.parametrize(
+    ("members", "is_read"),
+    [
+        (f'"messages":[{{"role":"user","content":"{"x" * 1_000_000}"}}]', True),
+        (f'"messages":[{{"role":"user","content":"{"x" * 1_100_000}"}}]', False),
+        (f'"messages":[{{"role":"user"}}],"system":"{"x" * 1_100_000}"', False),
+        (f'"messages":[{{"role":"user","content":"{"[" * 200_001}"}}]', False),
+        # without its image it is short
+        (f'"messages":[{{"role":"user","content":[{{"type":"image","url":"{IMAGE}{"A" * 1_000_000}"}}]}}]', True),
+        ('"messages":[{"role":"user"}],"system":"\xff"', False),
+    ],
+    ids=lambda value: repr(value)[:60],
+)
+def test_texts_that_cannot_be_looked_at_are_not_taken_for_none(members: str, is_read: bool) -> None:
+    body = f'{{"model":"auto",{members}}}'.encode("latin-1")
+
+    assert (parse_request(Endpoint.MESSAGES, body).texts is not None) is is_read
 
 
 def _user(*parts: dict[str, Any]) -> list[dict[str, Any]]:
@@ -399,7 +622,7 @@ def test_a_conversation_of_more_than_200000_objects_and_strings_stays_unread(
 
     request = parse_request(Endpoint.CHAT_COMPLETIONS, body)
 
-    assert (bool(request.prompt), request.user_turns, request.images) == (bool(user_turns), user_turns, False)
+    assert (bool(request.prompt), len(request.user_turns), request.images) == (bool(user_turns), user_turns, 0)
     assert body[request.model_member.start : request.model_member.end] == b'"auto"'
     assert request.input_tokens == pytest.approx(len(body) / BYTES_PER_TOKEN, abs=20)
 
@@ -411,7 +634,7 @@ def test_what_stays_unread_is_refused_by_no_endpoint(endpoint: Endpoint) -> None
 
     request = parse_request(endpoint, body.encode())
 
-    assert (request.endpoint, request.model, request.prompt, request.user_turns) == (endpoint, "auto", "", 0)
+    assert (request.endpoint, request.model, request.prompt, request.user_turns) == (endpoint, "auto", "", ())
     assert (request.max_output_tokens, request.stream) == (5, True)
 
 

@@ -149,6 +149,12 @@ def test_a_limit_of_any_number_of_digits(digits: int) -> None:
     assert request is None or request.max_output_tokens < 2**63
 
 
+@pytest.mark.parametrize("digits", [1, 8, 19, 20, 40, 4_300, 4_301, 100_000])
+def test_a_number_of_any_length_where_a_text_is_expected(digits: int) -> None:
+    for number in ("9" * digits, f"-{'9' * digits}", f"0.{'9' * digits}", f"1e{'9' * digits}"):
+        _try(Endpoint.MESSAGES, f'{{"model":"auto","messages":[{{"role":"user"}}],"system":[{number}]}}'.encode())
+
+
 @pytest.mark.parametrize("text", [b"\xff", b"\xed\xa0\x80", b"\xc3", b"\xff\\ud800"])
 def test_text_that_is_not_utf8(text: bytes) -> None:
     body = b'{"model":"auto","messages":[{"role":"user","content":"%s"}]}' % text

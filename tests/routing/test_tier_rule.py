@@ -1,10 +1,14 @@
 """How difficulty, intent and doubt become a tier."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sidecar.routing.classification import Classification, Example
 from sidecar.routing.reason import Reason
+from sidecar.routing.rules import TierBounds
 from sidecar.routing.tier import Tier
 from sidecar.routing.tier_rule import DifficultyThresholds, TierRule
 from tests.fakes.classifiers import classification
@@ -15,19 +19,28 @@ THRESHOLDS = DifficultyThresholds(moderate=0.2, complex=0.4, reasoning=0.6)
 RULE = TierRule(
     difficulty=THRESHOLDS,
     min_confidence=0.5,
-    least_tiers={
-        "planning": Tier.SIMPLE,
-        "translation": Tier.MODERATE,
-        "refund": Tier.COMPLEX,
-        "legal_threat": Tier.REASONING,
+    bounds={
+        "planning": TierBounds(Tier.SIMPLE),
+        "translation": TierBounds(Tier.MODERATE),
+        "refund": TierBounds(Tier.COMPLEX),
+        "legal_threat": TierBounds(Tier.REASONING),
+        "small_talk": TierBounds(most=Tier.MODERATE),
+        "greeting": TierBounds(Tier.SIMPLE, Tier.SIMPLE),
     },
     usual_tiers={
         "chat": Tier.SIMPLE,
-        "translation": Tier.SIMPLE,
-        "planning": Tier.COMPLEX,
+        "translation": Tier.MODERATE,
+        "planning": Tier.SIMPLE,
         "math": Tier.REASONING,
+        "refund": Tier.COMPLEX,
     },
 )
+
+
+def settled(evidence: Classification) -> tuple[Tier, Reason]:
+    """The tier, and what settled it."""
+    last = RULE.moves(evidence)[-1]
+    return last.tier, last.reason
 
 
 @pytest.mark.parametrize(
@@ -78,12 +91,16 @@ def test_equal_thresholds_skip_the_tier_between() -> None:
         ("translation", 0.2, Tier.MODERATE, Reason.DIFFICULTY),
         ("translation", 0.5, Tier.COMPLEX, Reason.DIFFICULTY),
         ("refund", 0.6, Tier.REASONING, Reason.DIFFICULTY),
+        # the most of an intent lowers it
+        ("small_talk", 0.1, Tier.SIMPLE, Reason.DIFFICULTY),
+        ("small_talk", 0.9, Tier.MODERATE, Reason.INTENT),
+        ("greeting", 0.9, Tier.SIMPLE, Reason.INTENT),
     ],
 )
 def test_difficulty_decides_unless_the_policy_gives_the_intent_more(
     intent: str, difficulty: float, tier: Tier, reason: Reason
 ) -> None:
-    assert RULE.tier_of(classification(intent, difficulty=difficulty)) == (tier, reason)
+    assert settled(classification(intent, difficulty=difficulty)) == (tier, reason)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +116,7 @@ def test_difficulty_decides_unless_the_policy_gives_the_intent_more(
     ],
 )
 def test_without_a_difficulty_the_tier_is_that_of_the_policy_or_else_the_usual_one(intent: str, tier: Tier) -> None:
-    assert RULE.tier_of(classification(intent, difficulty=None)) == (tier, Reason.INTENT)
+    assert settled(classification(intent, difficulty=None)) == (tier, Reason.INTENT)
 
 
 @pytest.mark.parametrize(
@@ -119,6 +136,9 @@ def test_without_a_difficulty_the_tier_is_that_of_the_policy_or_else_the_usual_o
         ("chat", 0.1, 0.6, Tier.REASONING, Reason.DIFFICULTY),
         ("legal_threat", 0.1, 0.1, Tier.REASONING, Reason.INTENT),
         ("math", 0.1, None, Tier.REASONING, Reason.INTENT),
+        # and not beyond the most that the policy gives the intent
+        ("small_talk", 0.1, 0.3, Tier.MODERATE, Reason.DIFFICULTY),
+        ("greeting", 0.1, 0.0, Tier.SIMPLE, Reason.DIFFICULTY),
     ],
 )
 def test_doubt_raises_the_tier_by_one(
@@ -126,7 +146,7 @@ def test_doubt_raises_the_tier_by_one(
 ) -> None:
     evidence = classification(intent, confidence=confidence, difficulty=difficulty)
 
-    assert RULE.tier_of(evidence) == (tier, reason)
+    assert settled(evidence) == (tier, reason)
 
 
 _SHARE = st.floats(0, 1)
@@ -144,4 +164,23 @@ def test_a_harder_or_more_doubtful_prompt_never_gets_a_lower_tier(
     easier = classification(intent, difficulty=difficulties[0], confidence=confidences[1])
     harder = classification(intent, difficulty=difficulties[1], confidence=confidences[0])
 
-    assert RULE.tier_of(harder)[0] >= RULE.tier_of(easier)[0] >= RULE.least_tiers.get(intent, Tier.SIMPLE)
+    assert RULE.tier_of(harder) >= RULE.tier_of(easier) >= RULE.bounds.get(intent, TierBounds()).least
+
+
+@pytest.mark.parametrize(
+    ("example", "difficulty", "confidence", "tier", "reason"),
+    [
+        ("greeting", 0.9, 0.9, Tier.SIMPLE, Reason.EXAMPLE),
+        ("refund", 0.1, 0.9, Tier.COMPLEX, Reason.EXAMPLE),
+        ("refund", 0.9, 0.9, Tier.REASONING, Reason.DIFFICULTY),
+        # the classifier's doubt is about its own intents
+        ("greeting", 0.9, 0.1, Tier.SIMPLE, Reason.EXAMPLE),
+        ("refund", 0.1, 0.1, Tier.COMPLEX, Reason.EXAMPLE),
+    ],
+)
+def test_an_intent_by_example_goes_before_the_classifiers(
+    example: str, difficulty: float, confidence: float, tier: Tier, reason: Reason
+) -> None:
+    evidence = classification("legal_threat", difficulty=difficulty, confidence=confidence)
+
+    assert settled(replace(evidence, example=Example(example, 0.8))) == (tier, reason)

@@ -128,7 +128,7 @@ def test_a_dead_collector_blocks_nobody(environment: Environment, protocol: str,
             }
         )
         assert provider is not None
-        tracer = DecisionTracer(provider.get_tracer("test"), "model-7")
+        tracer = DecisionTracer(provider.get_tracer("test"))
 
         started = time.monotonic()
         for _ in range(1_000):  # far more than the queue holds

@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 from opentelemetry.trace import SpanKind, StatusCode
 
 from sidecar.routing.api import Api, Endpoint
-from sidecar.routing.decision import decide_classified, decide_fallback
+from sidecar.routing.classification import Example
 from sidecar.routing.exchange import Exchange
 from sidecar.routing.reason import Reason
 from sidecar.routing.rejection import RejectedError
@@ -18,6 +18,7 @@ from sidecar.routing.request import parse_request
 from sidecar.telemetry import attributes
 from sidecar.telemetry.tracing import SPAN_NAME, DecisionTracer
 from tests.fakes.classifiers import classification
+from tests.fakes.decisions import decided, decided_without
 from tests.fakes.exchanges import PARENT_ID, STARTED, TRACE_ID, UNSAMPLED, exchange
 from tests.fakes.policies import ladder
 from tests.fakes.requests import request
@@ -30,7 +31,7 @@ class Tracing:
         self._exporter = InMemorySpanExporter()
         provider = TracerProvider(sampler=ParentBased(TraceIdRatioBased(ratio)), shutdown_on_exit=False)
         provider.add_span_processor(SimpleSpanProcessor(self._exporter))
-        self.tracer = DecisionTracer(provider.get_tracer("test"), "model-7")
+        self.tracer = DecisionTracer(provider.get_tracer("test"))
 
     def spans(self, *exchanges: Exchange) -> tuple[ReadableSpan, ...]:
         """Those that the exchanges make."""
@@ -89,8 +90,8 @@ def test_the_whole_decision_is_on_the_span(tracing: Tracing) -> None:
         "llm.router.user_turns": 1,
         "llm.router.input_tokens_estimate": asked.input_tokens,
         "llm.router.input_cost_estimate_usd": pytest.approx(asked.input_tokens / 1e6),
-        "llm.router.tools": True,
-        "llm.router.images": False,
+        "llm.router.tools": 1,
+        "llm.router.images": 0,
         "llm.router.policy.hash": ladder().hash,
         "llm.router.classifier.version": "model-7",
         "llm.router.duration.parse": 0.001,
@@ -109,7 +110,7 @@ def test_every_attribute_name_that_there_is_gets_used(tracing: Tracing) -> None:
 
 
 def test_without_a_classification_there_is_no_intent(tracing: Tracing) -> None:
-    fallen_back = decide_fallback(ladder(), request(), Reason.CLASSIFIER_TIMEOUT)
+    fallen_back = decided_without(ladder(), request(), Reason.CLASSIFIER_TIMEOUT)
 
     described = tracing.span(exchange(result=fallen_back)).attributes or {}
 
@@ -118,9 +119,17 @@ def test_without_a_classification_there_is_no_intent(tracing: Tracing) -> None:
 
 
 def test_a_model_without_that_head_tells_no_difficulty(tracing: Tracing) -> None:
-    decision = decide_classified(ladder(), request(), classification(difficulty=None))
+    decision = decided(ladder(), request(), classification(difficulty=None))
 
     assert "llm.router.difficulty" not in (tracing.span(exchange(result=decision)).attributes or {})
+
+
+def test_an_intent_by_example_is_the_intent(tracing: Tracing) -> None:
+    reading = replace(classification("chat"), example=Example("refund", 0.8))
+
+    described = tracing.span(exchange(result=decided(ladder(), request(), reading))).attributes or {}
+
+    assert described["llm.router.intent"] == "refund"
 
 
 @pytest.mark.parametrize("unreadable", [True, False])
@@ -148,7 +157,7 @@ def test_a_rejection_is_an_error_that_says_what_was_wrong(tracing: Tracing, unre
 )
 def test_the_operation_is_the_conventions_word(tracing: Tracing, endpoint: Endpoint, operation: str) -> None:
     asked = parse_request(endpoint, b'{"model":"auto","messages":[{"role":"user"}]}')
-    decision = decide_fallback(ladder(), asked, Reason.NO_PROMPT)
+    decision = decided_without(ladder(), asked, Reason.NO_PROMPT)
 
     described = tracing.span(exchange(asked, decision)).attributes or {}
 
@@ -160,9 +169,9 @@ def test_the_prompt_is_nowhere_on_the_span(tracing: Tracing, api: Api) -> None:
     secret = "s3cret"
     tool = {"name": secret, "description": secret}
     asked = request(secret, api=api, system=secret, tools=[tool], metadata={secret: secret}, user=secret)
-    decided = exchange(asked)
+    answered = exchange(asked)
 
-    for span in tracing.spans(decided, replace(decided, result=RejectedError(Reason.NO_CANDIDATE, "too long"))):
+    for span in tracing.spans(answered, replace(answered, result=RejectedError(Reason.NO_CANDIDATE, "too long"))):
         assert secret not in span.to_json()
 
 

@@ -1,0 +1,42 @@
+"""The command `sidecar`: reads the command line and calls what does the work."""
+
+import argparse
+from importlib.metadata import version
+
+import shtab
+
+from sidecar.cli.demo import add_demo
+from sidecar.cli.policy import add_check, add_envoy, add_explain, add_replay, add_schema, add_test
+from sidecar.cli.prompts import add_calibrate, add_classify, add_train
+from sidecar.cli.serve import add_serve
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit codes: 0 done, 1 something broke or was found, 2 the command line, a file or a port cannot be used."""
+    options = build_parser().parse_args(arguments)
+    return int(options.run(options))
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All commands with their options."""
+    parser = argparse.ArgumentParser(
+        prog="sidecar", description="Sends each LLM request to the cheapest model that will answer it well."
+    )
+    parser.add_argument("--version", action="version", version=version("envoy-llm-sidecar"))
+    shtab.add_argument_to(parser, help="print a completion script for that shell")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for add in (
+        add_serve,
+        add_check,
+        add_explain,
+        add_test,
+        add_replay,
+        add_envoy,
+        add_schema,
+        add_demo,
+        add_classify,
+        add_calibrate,
+        add_train,
+    ):
+        add(commands)
+    return parser

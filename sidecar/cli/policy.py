@@ -1,0 +1,244 @@
+"""`sidecar check`, `explain`, `test`, `replay`, `envoy` and `schema`: what the owner of a policy works with."""
+
+import argparse
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sidecar.cli import values
+from sidecar.cli.exit_codes import EXIT_BROKEN, EXIT_INTERRUPTED, EXIT_UNUSABLE, Commands
+from sidecar.config.document import ConfigError
+from sidecar.config.finding import Finding, Severity
+from sidecar.routing.classification import ClassifierFailedError
+
+
+def add_check(commands: Commands) -> None:
+    """The command's options."""
+    check = commands.add_parser(
+        "check",
+        help="find the mistakes in a policy, and in the Envoy configuration that carries it out",
+        description="Say everything that is wrong with a policy file, and with --envoy with an Envoy configuration "
+        "beside it, with file, line and what to do. Ends with 1 if there is an error (with --strict, or a warning).",
+    )
+    _add_policy(check)
+    check.add_argument(
+        "--envoy", type=Path, metavar="FILE", help="an Envoy bootstrap, YAML or JSON, to check as well"
+    )
+    check.add_argument("--strict", action="store_true", help="warnings count as errors")
+    _add_json(check)
+    check.set_defaults(run=_check)
+
+
+def add_explain(commands: Commands) -> None:
+    """The command's options."""
+    explain = commands.add_parser(
+        "explain",
+        help="show what becomes of one request, and why",
+        description="Decide one request as the server would, and show the signals, the rule, the classification, why "
+        "each model is in the plan or not, and what it would cost. No server is needed.",
+    )
+    _add_policy(explain)
+    explain.add_argument(
+        "request",
+        metavar="PROMPT|FILE|-",
+        help="a prompt, a file with a request body as JSON, or - for standard input",
+    )
+    explain.add_argument(
+        "--model", metavar="NAME", help="what the client asks for (default: the first virtual model)"
+    )
+    explain.add_argument(
+        "--path", metavar="PATH", help="where it is sent (default: as the file says, or as is spoken)"
+    )
+    explain.add_argument(
+        "--header", type=values.header, action="append", default=[], metavar="'NAME: VALUE'", help="a request header"
+    )
+    explain.add_argument("--at", type=values.moment, metavar="TIME", help="when it arrives (default: now)")
+    _add_json(explain)
+    explain.set_defaults(run=_explain)
+
+
+def add_test(commands: Commands) -> None:
+    """The command's options."""
+    test = commands.add_parser(
+        "test",
+        help="run the routing tests that stand in a policy",
+        description="Decide every request under `tests` and compare. Ends with 1 if a test fails.",
+    )
+    _add_policy(test)
+    test.add_argument("--tests", type=Path, metavar="FILE", help="a file with other tests than the policy's")
+    test.add_argument("--junit", type=Path, metavar="FILE", help="write a JUnit report there")
+    _add_json(test)
+    test.set_defaults(run=_test)
+
+
+def add_replay(commands: Commands) -> None:
+    """The command's options."""
+    replay = commands.add_parser(
+        "replay",
+        help="show what another policy would have decided about a log",
+        description="Decide a log of decision records, or of requests, again: shares, costs and what would change.",
+    )
+    replay.add_argument(
+        "log", type=Path, metavar="LOG", help="JSON Lines, also compressed by gzip; - is standard input"
+    )
+    replay.add_argument("--policy", type=Path, required=True, metavar="FILE", help="the policy to try")
+    replay.add_argument("--against", type=Path, metavar="FILE", help="compare with this one, not with the log's")
+    replay.add_argument("--changes", type=Path, metavar="FILE", help="write every changed decision there, JSON Lines")
+    replay.add_argument("--plot", type=Path, metavar="FILE", help="draw the shares, PNG or SVG")
+    replay.add_argument("--processes", type=values.positive, metavar="N", help="(default: the processors available)")
+    replay.add_argument("--strict", action="store_true", help="stop at a line that cannot be read")
+    _add_json(replay)
+    replay.set_defaults(run=_replay)
+
+
+def add_envoy(commands: Commands) -> None:
+    """The command's options."""
+    envoy = commands.add_parser(
+        "envoy",
+        help="write the Envoy configuration for a policy",
+        description="Write the whole Envoy configuration that carries out a policy, to standard output or, with its "
+        "other files, into a folder.",
+    )
+    _add_policy(envoy)
+    envoy.add_argument("--basic", action="store_true", help="for any recent Envoy: no failover between models")
+    envoy.add_argument("--overlay", type=Path, metavar="FILE", help="your own changes, merged over it")
+    envoy.add_argument("--out", type=Path, metavar="DIR", help="write envoy.yaml and what belongs to it there")
+    envoy.set_defaults(run=_envoy)
+
+
+def add_schema(commands: Commands) -> None:
+    """The command's options."""
+    schema = commands.add_parser(
+        "schema",
+        help="print the JSON Schema of a policy file, for editors",
+        description="Print the JSON Schema of a policy file, for completion in editors.",
+    )
+    schema.set_defaults(run=_schema)
+
+
+def _add_policy(command: argparse.ArgumentParser) -> None:
+    command.add_argument("policy", type=Path, metavar="POLICY", help="the policy file")
+
+
+def _add_json(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="for programs")
+
+
+def _check(options: argparse.Namespace) -> int:
+    from sidecar.config.compile import load_config
+    from sidecar.config.findings import check_policy
+
+    findings = check_policy(options.policy, datetime.now(tz=UTC).date())
+    if options.envoy is not None and not any(finding.severity is Severity.ERROR for finding in findings):
+        try:
+            from sidecar.envoyconfig.check import check_envoy
+        except ModuleNotFoundError as error:
+            return _lacks(error, "check --envoy", "envoy")
+        findings += check_envoy(load_config(options.policy), options.envoy)
+    _show(findings, as_json=options.json)
+    failing = {Severity.ERROR, Severity.WARNING} if options.strict else {Severity.ERROR}
+    return EXIT_BROKEN if any(finding.severity in failing for finding in findings) else 0
+
+
+def _show(findings: Sequence[Finding], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps([asdict(finding) for finding in findings], indent=2, ensure_ascii=False, default=str))
+        return
+    for finding in findings:
+        print(finding.explained())
+    counts = Counter(finding.severity for finding in findings)
+    print(", ".join(f"{counts[severity]} {severity}s" for severity in Severity))
+
+
+def _explain(options: argparse.Namespace) -> int:
+    def run() -> int:
+        from sidecar.policytools.commands import ExplainOptions, run_explain
+
+        return run_explain(
+            ExplainOptions(
+                policy=options.policy,
+                request=options.request,
+                model=options.model,
+                path=options.path,
+                headers=dict(options.header),
+                at=options.at,
+                as_json=options.json,
+            )
+        )
+
+    return _run(run)
+
+
+def _test(options: argparse.Namespace) -> int:
+    def run() -> int:
+        from sidecar.policytools.commands import TestOptions, run_test
+
+        return run_test(
+            TestOptions(policy=options.policy, tests=options.tests, junit=options.junit, as_json=options.json)
+        )
+
+    return _run(run)
+
+
+def _replay(options: argparse.Namespace) -> int:
+    def run() -> int:
+        from sidecar.policytools.commands import ReplayOptions, run_replay
+
+        return run_replay(
+            ReplayOptions(
+                log=options.log,
+                policy=options.policy,
+                against=options.against,
+                changes=options.changes,
+                plot=options.plot,
+                processes=options.processes,
+                is_strict=options.strict,
+                as_json=options.json,
+            )
+        )
+
+    return _run(run)
+
+
+def _envoy(options: argparse.Namespace) -> int:
+    def run() -> int:
+        try:
+            from sidecar.envoyconfig.command import run_render
+        except ModuleNotFoundError as error:
+            return _lacks(error, "envoy", "envoy")
+        run_render(options.policy, options.basic, options.out, options.overlay)
+        return 0
+
+    return _run(run)
+
+
+def _schema(_options: argparse.Namespace) -> int:
+    from sidecar.config.published import policy_schema
+
+    print(json.dumps(policy_schema(), indent=2, ensure_ascii=False))
+    return 0
+
+
+def _lacks(error: ModuleNotFoundError, command: str, extra: str) -> int:
+    print(f"sidecar: {command} needs {error.name}: pip install 'envoy-llm-sidecar[{extra}]'", file=sys.stderr)
+    return EXIT_UNUSABLE
+
+
+def _run(run: Callable[[], int]) -> int:
+    from sidecar.inference.onnx_classifier import ModelFolderError
+    from sidecar.streams.lines import InputError
+
+    try:
+        return run()
+    except (ConfigError, InputError, ModelFolderError) as error:
+        print(f"sidecar: {error}", file=sys.stderr)
+        return EXIT_UNUSABLE
+    except (ClassifierFailedError, OSError) as error:
+        print(f"sidecar: {error}", file=sys.stderr)
+        return EXIT_BROKEN
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED

@@ -1,0 +1,1 @@
+"""From what is written to what runs: names resolved, defaults filled in, contradictions refused."""

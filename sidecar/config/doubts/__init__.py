@@ -1,0 +1,1 @@
+"""What a policy file says soundly, and hardly means: one module for each part of it."""

@@ -1,0 +1,1 @@
+"""The rules for an Envoy file that carries out a policy, grouped by what they look at."""

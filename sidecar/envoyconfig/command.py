@@ -1,0 +1,37 @@
+"""The command `sidecar envoy`: a policy file in, Envoy's configuration out."""
+
+import sys
+from pathlib import Path
+
+from sidecar.config.compile import load_config
+from sidecar.config.document import ConfigError
+from sidecar.config.finding import Finding, Severity
+from sidecar.envoyconfig.parts.upstreams import CannotRenderError
+from sidecar.envoyconfig.render import render_envoy, render_files
+
+
+def run_render(policy: Path, basic: bool, out: Path | None, overlay: Path | None) -> None:
+    """Print Envoy's bootstrap, or write it and the files it needs into the folder `out`.
+
+    Raises ConfigError for the policy and for the overlay, OSError for the folder, and ModuleNotFoundError on import
+    where the extra `envoy` is not installed.
+    """
+    config = load_config(policy)
+    try:
+        if out is None:
+            sys.stdout.write(render_envoy(config, is_basic=basic, overlay=overlay))
+        else:
+            _write_files(out, render_files(config, is_basic=basic, overlay=overlay))
+    except CannotRenderError as error:
+        raise ConfigError((_finding(policy, str(error)),)) from error
+
+
+def _finding(policy: Path, message: str) -> Finding:
+    reason = "Envoy's configuration has names of its own, which the policy's must not meet."
+    return Finding("cannot-render", Severity.ERROR, policy, 0, 0, message, reason, "")
+
+
+def _write_files(folder: Path, files: dict[str, str]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (folder / name).write_text(text, "utf-8")

@@ -1,0 +1,141 @@
+"""The clusters that stay on this machine: to the `models` listener, to the sidecar, to the collector."""
+
+from datetime import timedelta
+
+from sidecar.envoyconfig.parts.messages import (
+    append_header,
+    cluster,
+    core,
+    endpoint,
+    hcm,
+    header_mutation,
+    http_options,
+    internal_upstream,
+    mutation_rules,
+    packed,
+    protobuf,
+    raw_buffer,
+    socket_address,
+    upstream_codec,
+    values,
+)
+from sidecar.envoyconfig.parts.names import MODELS, OTLP, SIDECAR, SIDECAR_SOCKET, TARGET_HEADER
+from sidecar.routing.policy import Model
+
+_HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+
+
+def attempt_cluster(model: Model) -> cluster.Cluster:
+    """One attempt on a model: into the `models` listener, with the model's name."""
+    address = core.Address(
+        envoy_internal_address=core.EnvoyInternalAddress(server_listener_name=MODELS, endpoint_id=model.cluster)
+    )
+    name_it = header_mutation.HeaderMutation(
+        mutations=header_mutation.Mutations(
+            request_mutations=[mutation_rules.HeaderMutation(append=append_header(TARGET_HEADER, model.name))]
+        )
+    )
+    filters = [hcm.HttpFilter(name="envoy.filters.http.header_mutation", typed_config=packed(name_it)), last_filter()]
+    return cluster.Cluster(
+        name=model.cluster,
+        connect_timeout=timedelta(seconds=1),
+        load_assignment=assignment(model.cluster, address),
+        transport_socket=in_process(),
+        circuit_breakers=no_breakers(),
+        typed_extension_protocol_options=protocol_options(
+            http_options.HttpProtocolOptions(explicit_http_config=_http2_only(), http_filters=filters)
+        ),
+    )
+
+
+def sidecar_cluster() -> cluster.Cluster:
+    """A hung worker collects requests and gets no more; it is noticed within about a second."""
+    return cluster.Cluster(
+        name=SIDECAR,
+        connect_timeout=timedelta(seconds=0.25),
+        lb_policy=cluster.ClusterLbPolicy.LEAST_REQUEST,
+        load_assignment=assignment(SIDECAR, core.Address(pipe=core.Pipe(path=SIDECAR_SOCKET))),
+        health_checks=[
+            core.HealthCheck(
+                timeout=timedelta(seconds=0.2),
+                interval=timedelta(seconds=0.5),
+                no_traffic_interval=timedelta(seconds=0.5),
+                unhealthy_threshold=2,
+                healthy_threshold=1,
+                grpc_health_check=core.HealthCheckGrpcHealthCheck(),
+            )
+        ],
+        common_lb_config=no_panic(),
+        circuit_breakers=cluster.CircuitBreakers(
+            thresholds=[
+                cluster.CircuitBreakersThresholds(max_requests=10000, max_pending_requests=10000, max_retries=1000)
+            ]
+        ),
+        typed_extension_protocol_options=http2(),
+    )
+
+
+def otlp_cluster() -> cluster.Cluster:
+    """Any OpenTelemetry collector; when it is down spans are dropped and requests go on."""
+    return cluster.Cluster(
+        name=OTLP,
+        type=cluster.ClusterDiscoveryType.STRICT_DNS,
+        connect_timeout=timedelta(seconds=0.25),
+        load_assignment=assignment(OTLP, socket_address("127.0.0.1", 4317)),
+        typed_extension_protocol_options=http2(),
+    )
+
+
+def assignment(name: str, address: core.Address) -> endpoint.ClusterLoadAssignment:
+    """One endpoint."""
+    at = endpoint.LbEndpoint(endpoint=endpoint.Endpoint(address=address))
+    return endpoint.ClusterLoadAssignment(
+        cluster_name=name, endpoints=[endpoint.LocalityLbEndpoints(lb_endpoints=[at])]
+    )
+
+
+def protocol_options(options: http_options.HttpProtocolOptions) -> dict[str, protobuf.Any]:
+    """As a cluster takes them."""
+    return {_HTTP_OPTIONS: packed(options)}
+
+
+def last_filter() -> hcm.HttpFilter:
+    """Ends every chain of filters of a cluster."""
+    return hcm.HttpFilter(
+        name="envoy.filters.http.upstream_codec", typed_config=packed(upstream_codec.UpstreamCodec())
+    )
+
+
+def http2() -> dict[str, protobuf.Any]:
+    """For gRPC."""
+    return protocol_options(http_options.HttpProtocolOptions(explicit_http_config=_http2_only()))
+
+
+def in_process() -> core.TransportSocket:
+    """To a listener of this Envoy."""
+    plain = core.TransportSocket(
+        name="envoy.transport_sockets.raw_buffer", typed_config=packed(raw_buffer.RawBuffer())
+    )
+    socket = internal_upstream.InternalUpstreamTransport(transport_socket=plain)
+    return core.TransportSocket(name="envoy.transport_sockets.internal_upstream", typed_config=packed(socket))
+
+
+def no_breakers() -> cluster.CircuitBreakers:
+    """The real ones are on the providers' clusters; a tighter retry budget would keep requests on a failed model."""
+    many = 100_000
+    budget = cluster.CircuitBreakersThresholdsRetryBudget(
+        budget_percent=values.Percent(value=100), min_retry_concurrency=1000
+    )
+    thresholds = cluster.CircuitBreakersThresholds(
+        max_connections=many, max_pending_requests=many, max_requests=many, retry_budget=budget
+    )
+    return cluster.CircuitBreakers(thresholds=[thresholds])
+
+
+def no_panic() -> cluster.ClusterCommonLbConfig:
+    """With no healthy host: fail at once. The default would use the ejected one anyway."""
+    return cluster.ClusterCommonLbConfig(healthy_panic_threshold=values.Percent(value=0))
+
+
+def _http2_only() -> http_options.HttpProtocolOptionsExplicitHttpConfig:
+    return http_options.HttpProtocolOptionsExplicitHttpConfig(http2_protocol_options=core.Http2ProtocolOptions())

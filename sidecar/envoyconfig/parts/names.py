@@ -1,0 +1,37 @@
+"""The names that Envoy's configuration and the sidecar, or two parts of the configuration, have to agree on."""
+
+EDGE = "edge"
+MODELS = "models"
+SIDECAR = "sidecar"
+OTLP = "otlp"
+
+METADATA_NAMESPACE = "llm.router"
+"""Where the sidecar writes its decision, and nobody else can."""
+
+CLUSTER_HEADER = "x-llm-cluster"
+API_HEADER = "x-llm-api"
+TARGET_HEADER = "x-llm-target"
+MODEL_HEADER = "x-llm-model"
+TIER_HEADER = "x-llm-tier"
+MAX_COST_HEADER = "x-llm-max-cost"
+REASON_HEADER = "x-llm-reason"
+DECISION_ID_HEADER = "x-llm-decision-id"
+
+EXT_PROC = "envoy.filters.http.ext_proc"
+LUA = "envoy.filters.http.lua"
+
+CONFIG_FOLDER = "/etc/envoy"
+SET_MODEL_PATH = f"{CONFIG_FOLDER}/set_model.lua"
+SIDECAR_SOCKET = "/run/llm/sidecar.sock"
+
+MAX_BODY_BYTES = 16 * 1024 * 1024
+
+
+def provider_cluster(model: str) -> str:
+    """The cluster that reaches the provider of that model."""
+    return f"{model}-provider"
+
+
+def from_metadata(key: str) -> str:
+    """Envoy's word for a value of the decision."""
+    return f"%DYNAMIC_METADATA({METADATA_NAMESPACE}:{key})%"

@@ -1,0 +1,1 @@
+"""From Envoy's messages to the file that people read and edit."""

@@ -1,0 +1,1 @@
+"""What the owner of a policy works with: explain, test and replay, each by the code that serves."""

@@ -1,0 +1,1 @@
+"""`sidecar explain`: what becomes of one request, and why."""

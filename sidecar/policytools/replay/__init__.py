@@ -1,0 +1,1 @@
+"""`sidecar replay`: what another policy would have decided about a log."""

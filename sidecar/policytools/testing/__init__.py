@@ -1,0 +1,1 @@
+"""`sidecar test`: the routing tests of a policy."""

@@ -1,0 +1,132 @@
+"""What the tools say of a request is what Envoy gets for it, byte for byte."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sidecar.assembly import build_engine, build_router
+from sidecar.config.compile import load_config
+from sidecar.envoyconfig.shipped import shipped_file
+from sidecar.policytools.calls import Call, decide_call
+from sidecar.routing.api import find_endpoint
+from sidecar.routing.signals import RequestHead
+from tests.envoy.gateway import Gateway
+from training.data import authored_test_prompts
+
+# Patience that a busy machine needs: a missed deadline would be another decision.
+SECONDS = 10
+
+POLICY = f"""
+classifier: {{deadline_ms: {SECONDS * 1000 - 2000}}}
+callers_may: [name_models, set_tier, set_max_cost]
+signals:
+  headers: {{tenant: x-tenant, user: x-user, plan: x-plan}}
+  keywords: {{incident: [outage, data loss], school: [homework, exam]}}
+  patterns: {{ticket: '[A-Z]{{2,6}}-[0-9]+'}}
+requirements:
+  - {{name: mail-stays, when: {{personal_data: email}}, require: {{not_providers: google}}}}
+rules:
+  - {{name: free, when: {{header: {{plan: free}}}}, max_tier: moderate}}
+  - {{name: blocked, when: {{header: {{plan: banned}}}}, reject: {{status: 403, message: no plan}}}}
+  - {{name: incident, when: {{keywords: incident}}, tier: complex}}
+  - {{name: code, when: {{intent: [code_generation, code_debugging]}}, min_tier: complex}}
+  - name: trial
+    when: {{language: [de, fr, es]}}
+    split: {{by: user, arms: {{old: {{share: 0.5}}, new: {{share: 0.5, pin: gpt-4o}}}}}}
+intents:
+  refund: {{examples: [I want my money back, please refund my order], tier: simple}}
+"""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One request of the mix."""
+
+    body: dict[str, Any] | bytes
+    path: str = "/v1/chat/completions"
+    headers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def content(self) -> bytes:
+        """As it goes over the wire."""
+        return self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
+
+
+def requests() -> Iterator[Sent]:
+    """A few hundred, of every kind that a policy can tell apart."""
+    for number, prompt in enumerate(islice(authored_test_prompts(), 0, 1_200, 5)):
+        message = {"role": "user", "content": prompt.text}
+        earlier = [
+            {"role": "user", "content": "Prove that there are infinitely many primes."},
+            {"role": "assistant", "content": "Done."},
+        ]
+        kinds = [
+            Sent({"model": "auto", "messages": [message]}),
+            Sent({"model": "auto", "messages": [*earlier, message], "temperature": 0.2, "stream": True}),
+            Sent({"model": "auto", "messages": [message], "max_tokens": 50}, "/v1/messages"),
+            Sent({"model": "auto", "messages": [message]}, headers={"x-user": f"u{number}", "x-plan": "pro"}),
+            Sent({"model": "auto", "messages": [message]}, headers={"x-plan": "free", "x-tenant": "acme"}),
+            Sent({"model": "gpt-4o-mini", "messages": [message]}),
+            Sent({"model": "auto", "messages": [message]}, headers={"x-llm-tier": "reasoning"}),
+            Sent({"model": "auto", "messages": [message]}, headers={"x-llm-max-cost": "0.0000001"}),
+            Sent({"model": "auto", "input": prompt.text}, "/v1/responses"),
+            Sent({"model": "gpt-9", "messages": [message]}),
+            Sent({"model": "auto", "messages": [message]}, headers={"x-plan": "banned"}),
+            Sent(prompt.text.encode()),
+        ]
+        yield kinds[number % len(kinds)]
+
+
+@pytest.fixture(scope="module")
+def policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The example with some of everything."""
+    file = tmp_path_factory.mktemp("policy") / "router.yaml"
+    file.write_text(shipped_file("examples", "router.yaml").read_text() + POLICY)
+    return file
+
+
+def patient(value: Any) -> None:
+    """Envoy waits longer for the sidecar than any machine is busy."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in items:
+        if key == "message_timeout":
+            value[key] = f"{SECONDS}s"
+        patient(inner)
+
+
+def test_the_record_in_envoys_log_is_the_one_that_the_tools_show(policy: Path) -> None:
+    sent = list(requests())
+    with Gateway(policy=policy, change=patient) as gateway:
+        answers = [gateway.post(each.content, each.path, headers=each.headers) for each in sent]
+        ids = [answer.headers["x-llm-decision-id"] for answer in answers]
+        logged = [gateway.find_log_entry(decision_id)["record"] for decision_id in ids]
+
+    assert logged == asyncio.run(records(policy, sent))
+    assert len(set(ids)) == len(sent) > 200
+    reasons = {json.loads(record)["reason"] for record in logged}
+    assert reasons >= {"difficulty", "rule", "pinned", "caller", "conversation", "no_candidate", "unknown_model"}
+    assert reasons >= {"rejected_by_rule", "invalid_request"}
+
+
+async def records(policy: Path, sent: list[Sent]) -> list[str]:
+    """What `explain` and `test` would decide, by the very function that they decide with."""
+    config = load_config(policy)
+    engine = build_engine(config, workers=1)
+    router = build_router(config, engine)
+    try:
+        return [(await decide_call(router, call_of(each))).record.decode() for each in sent]
+    finally:
+        engine.pool.close()
+
+
+def call_of(sent: Sent) -> Call:
+    """As a tool reads it."""
+    endpoint = find_endpoint("POST", sent.path)
+    assert endpoint is not None
+    return Call(endpoint, sent.content, RequestHead(sent.path, sent.headers))
