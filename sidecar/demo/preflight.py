@@ -1,6 +1,7 @@
 """What must be true before anything is started, and the one line that says what is not."""
 
 import importlib
+import secrets
 import socket
 from pathlib import Path
 
@@ -22,16 +23,22 @@ def check_ports(options: DemoOptions) -> None:
             raise CannotStartError(f"port {port} is taken: free it, or choose another with {option} PORT")
 
 
+# Below what the kernel gives to outgoing connections (32768 and up): one could take a port before Envoy does.
+_FREE_PORTS = range(10_100, 20_000)
+
+
 def free_ports(count: int) -> list[int]:
     """Ports on loopback that nobody listens at."""
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
+    ports: list[int] = []
+    while len(ports) < count:
+        port = secrets.choice(_FREE_PORTS)
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            continue
+        if port not in ports:
+            ports.append(port)
+    return ports
 
 
 def find_envoy() -> Path:

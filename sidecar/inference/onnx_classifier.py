@@ -31,6 +31,9 @@ _DEFAULT_MAX_TOKENS = 128
 # a sixth of the whole time.
 _SLOWER = ["SkipLayerNormFusion"]
 
+# As decision records have them: what is decided by a record is decided by the same numbers.
+_DIGITS = 4
+
 # What people want to see of fifteen: the answer, and what it was nearly.
 _LIKELIEST = 3
 
@@ -101,14 +104,14 @@ class OnnxClassifier:
         """Raises ClassifierFailedError."""
         reading = self.read(prompt)
         likeliest = [
-            (self.intents[i], float(reading.probabilities[i]))
+            (self.intents[i], round(float(reading.probabilities[i]), _DIGITS))
             for i in np.argsort(-reading.probabilities, kind="stable")[:_LIKELIEST]
         ]
         intent, confidence = likeliest[0]
         return Classification(
             intent=intent,
             confidence=confidence,
-            difficulty=reading.difficulty,
+            difficulty=None if reading.difficulty is None else round(reading.difficulty, _DIGITS),
             truncated=reading.truncated,
             likeliest=tuple(likeliest),
             embedding=reading.embedding,
