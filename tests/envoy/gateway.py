@@ -31,6 +31,9 @@ HOSTS = {
 # Ejecting a model for what an earlier test did to it would make tests depend on their order.
 NO_EJECTION = {"consecutive_5xx": 100_000, "consecutive_gateway_failure": 100_000}
 
+# Envoy waits longer for the sidecar than any machine is busy: for tests of what is decided, not of how soon.
+PATIENT = {"message_timeout": "30s"}
+
 _START_SECONDS = 30
 
 

@@ -16,31 +16,29 @@ from sidecar.envoyconfig.shipped import shipped_file
 from sidecar.policytools.calls import Call, decide_call
 from sidecar.routing.api import find_endpoint
 from sidecar.routing.signals import RequestHead
-from tests.envoy.gateway import Gateway
+from tests.envoy.gateway import NO_EJECTION, PATIENT, Gateway
 from training.data import authored_test_prompts
 
 # Patience that a busy machine needs: a missed deadline would be another decision.
-SECONDS = 10
-
-POLICY = f"""
-classifier: {{deadline_ms: {SECONDS * 1000 - 2000}}}
+POLICY = """
+classifier: {deadline_ms: 8000}
 callers_may: [name_models, set_tier, set_max_cost]
 signals:
-  headers: {{tenant: x-tenant, user: x-user, plan: x-plan}}
-  keywords: {{incident: [outage, data loss], school: [homework, exam]}}
-  patterns: {{ticket: '[A-Z]{{2,6}}-[0-9]+'}}
+  headers: {tenant: x-tenant, user: x-user, plan: x-plan}
+  keywords: {incident: [outage, data loss], school: [homework, exam]}
+  patterns: {ticket: '[A-Z]{2,6}-[0-9]+'}
 requirements:
-  - {{name: mail-stays, when: {{personal_data: email}}, require: {{not_providers: google}}}}
+  - {name: mail-stays, when: {personal_data: email}, require: {not_providers: google}}
 rules:
-  - {{name: free, when: {{header: {{plan: free}}}}, max_tier: moderate}}
-  - {{name: blocked, when: {{header: {{plan: banned}}}}, reject: {{status: 403, message: no plan}}}}
-  - {{name: incident, when: {{keywords: incident}}, tier: complex}}
-  - {{name: code, when: {{intent: [code_generation, code_debugging]}}, min_tier: complex}}
+  - {name: free, when: {header: {plan: free}}, max_tier: moderate}
+  - {name: blocked, when: {header: {plan: banned}}, reject: {status: 403, message: no plan}}
+  - {name: incident, when: {keywords: incident}, tier: complex}
+  - {name: code, when: {intent: [code_generation, code_debugging]}, min_tier: complex}
   - name: trial
-    when: {{language: [de, fr, es]}}
-    split: {{by: user, arms: {{old: {{share: 0.5}}, new: {{share: 0.5, pin: gpt-4o}}}}}}
+    when: {language: [de, fr, es]}
+    split: {by: user, arms: {old: {share: 0.5}, new: {share: 0.5, pin: gpt-4o}}}
 intents:
-  refund: {{examples: [I want my money back, please refund my order], tier: simple}}
+  refund: {examples: [I want my money back, please refund my order], tier: simple}
 """
 
 
@@ -91,18 +89,9 @@ def policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-def patient(value: Any) -> None:
-    """Envoy waits longer for the sidecar than any machine is busy."""
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, inner in items:
-        if key == "message_timeout":
-            value[key] = f"{SECONDS}s"
-        patient(inner)
-
-
 def test_the_record_in_envoys_log_is_the_one_that_the_tools_show(policy: Path) -> None:
     sent = list(requests())
-    with Gateway(policy=policy, change=patient) as gateway:
+    with Gateway(policy=policy, values=NO_EJECTION | PATIENT) as gateway:
         answers = [gateway.post(each.content, each.path, headers=each.headers) for each in sent]
         ids = [answer.headers["x-llm-decision-id"] for answer in answers]
         logged = [gateway.find_log_entry(decision_id)["record"] for decision_id in ids]

@@ -63,8 +63,8 @@ def test_each_line_is_answered_in_order_with_what_the_model_and_the_rule_say() -
         assert list(answer) == ["intent", "confidence", "intents", "difficulty", "tier", "truncated"]
         expected = classifier.classify(text)
         assert answer["intent"] == expected.intent
-        assert answer["confidence"] == pytest.approx(expected.confidence, abs=1e-6)
-        assert answer["difficulty"] == pytest.approx(expected.difficulty, abs=1e-6)
+        assert answer["confidence"] == expected.confidence
+        assert answer["difficulty"] == expected.difficulty
         assert answer["truncated"] == expected.truncated == (len(text) > 1_000)
         assert answer["intents"][answer["intent"]] == answer["confidence"] == max(answer["intents"].values())
         assert list(answer["intents"].values()) == sorted(answer["intents"].values(), reverse=True)
