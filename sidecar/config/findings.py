@@ -19,7 +19,12 @@ from sidecar.config.doubts.rules import (
     find_requirements_in_rules,
     find_untested_rules,
 )
-from sidecar.config.doubts.signals import find_missing_model_folder, find_repeated_keywords, find_secret_headers
+from sidecar.config.doubts.signals import (
+    find_repeated_keywords,
+    find_secret_headers,
+    find_unknown_intents,
+    find_unusable_model_folder,
+)
 from sidecar.config.doubts.subject import Subject
 from sidecar.config.finding import Finding
 from sidecar.config.told import validate
@@ -34,7 +39,8 @@ _DOUBTS: tuple[Callable[[Subject], Iterable[Finding]], ...] = (
     find_requirements_in_rules,
     find_regions_of_no_model,
     find_choices_of_one_api,
-    find_missing_model_folder,
+    find_unusable_model_folder,
+    find_unknown_intents,
     find_untested_rules,
 )
 

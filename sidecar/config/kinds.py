@@ -96,6 +96,10 @@ KINDS: Mapping[str, Kind] = {
         "A prompt would have the same intent for two reasons, with two meanings.", "give it a name of its own"
     ),
     "test-elsewhere": Kind("Requests at other paths go past the router.", "write /v1/chat/completions"),
+    "intent-unknown": Kind(
+        "No server starts with it: the tier would silently hold for nothing.",
+        "write one of the classifier's intents, or give examples of it",
+    ),
     # hardly meant
     "model-deprecated": Kind(
         "From that day on its requests go to the next model of the plan, which may be a dearer one.",
@@ -143,6 +147,11 @@ KINDS: Mapping[str, Kind] = {
         Severity.WARNING,
     ),
     "model-folder-missing": Kind("Where it is missing, no server starts.", "check the path", Severity.WARNING),
+    "model-folder-unreadable": Kind(
+        "Where it is like this, no server starts; here it hides whether the policy's intents are the model's.",
+        "export it again, or check the path",
+        Severity.WARNING,
+    ),
     "untested": Kind(
         "A rule that is in the way of another one shows only when somebody asks.",
         "add `tests: [{prompt: …, expect: {tier: …}}]`; `sidecar test` runs them",

@@ -107,6 +107,16 @@ def test_nothing_is_said_of_a_policy_that_is_as_it_should_be(tmp_path: Path) -> 
             "model-folder-missing 18: classifier.model: there is no folder",
         ),
         (
+            "tests: ",
+            "classifier: {model: .}\ntests: ",
+            "model-folder-unreadable 18: classifier.model: ",
+        ),
+        (
+            "tests: ",
+            "intents: {chat: simple, mathh: complex}\ntests: ",
+            "intent-unknown 18: intents.mathh: the classifier knows no intent 'mathh' (did you mean math?)",
+        ),
+        (
             "tests: [{prompt: hi, expect: {tier: simple}}]\n",
             "",
             "untested 14: rules: no test says what they are meant to do",
@@ -219,3 +229,50 @@ def test_a_finding_says_how_to_mend_it(tmp_path: Path) -> None:
     (finding,) = check_policy(file, TODAY)
 
     assert (finding.fix, finding.reason) == ("write `tier`", "A key that nothing reads would silently not hold.")
+
+
+@pytest.mark.parametrize(
+    ("extra", "told"),
+    [
+        ("", []),
+        (
+            "  outage: complex\n",
+            ["intent-unknown 23: intents.outage: the classifier knows no intent 'outage'"],
+        ),
+    ],
+)
+def test_the_intents_of_a_model_of_ones_own_are_those_of_its_folder(
+    tmp_path: Path, extra: str, told: list[str]
+) -> None:
+    (tmp_path / "ours").mkdir()
+    (tmp_path / "ours" / "config.json").write_text('{"id2label": {"0": "billing", "1": "refund"}}')
+    text = SOUND.replace("when: {stream: true}", "when: {intent: [refund, billing, own]}")
+    intents = "classifier: {model: ours}\nintents:\n  math: complex\n  own: {examples: [one, two]}\n" + extra
+
+    assert check(tmp_path, text + intents) == told
+
+
+@pytest.mark.parametrize(
+    ("card", "told"),
+    [
+        (None, "No such file or directory"),
+        ("", "expected JSON"),
+        ("[1]", 'expected JSON with "id2label"'),
+        ('{"id2label": ["a"]}', "expected JSON"),
+        ('{"id2label": {"0": "a", "2": "b"}}', "KeyError(1)"),
+        ("[" * 100_000, "expected JSON"),
+        ("\N{LATIN SMALL LETTER E WITH ACUTE}", "expected JSON"),
+    ],
+)
+def test_a_model_folder_that_says_no_labels_is_told_once_and_no_intent_is_judged(
+    tmp_path: Path, card: str | None, told: str
+) -> None:
+    (tmp_path / "ours").mkdir()
+    if card is not None:
+        (tmp_path / "ours" / "config.json").write_bytes(card.encode("latin-1"))
+    text = SOUND.replace("when: {stream: true}", "when: {intent: anything}")
+
+    (finding,) = check(tmp_path, text + "classifier: {model: ours}\nintents: {anything: simple}\n")
+
+    assert finding.startswith(f"model-folder-unreadable 19: classifier.model: {tmp_path}/ours/config.json: ")
+    assert told in finding

@@ -265,9 +265,3 @@ def test_two_clusters_of_one_name_are_refused(tmp_path: Path, models: dict[str, 
         CannotRenderError, match=r"two of Envoy's clusters would be named .*: give a model another name"
     ):
         render_envoy(config)
-
-
-def test_a_port_that_does_not_exist_is_refused(tmp_path: Path) -> None:
-    config = load(policy_with('{url: "https://h.example:99999"}'), tmp_path)
-    with pytest.raises(CannotRenderError, match=r"^providers\.p\.url: https://h\.example:99999: "):
-        render_envoy(config)

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from sidecar.config.defaults import DEFAULT_INTENT_TIERS
 from sidecar.config.document import ConfigError, Document, Loc, closest, suggest
 from sidecar.config.finding import Finding
+from sidecar.config.model_card import ModelCardError, read_labels
 from sidecar.config.schema.policy_file import WrittenPolicy
 from sidecar.routing.signals import TENANT
 
@@ -18,6 +19,8 @@ class Names:
         self.document = document
         self.written = written
         self.findings: list[Finding] = []
+        self.labels = _read_labels(document, written)
+        """The classifier's intents; None if it is a model of the policy's own that is not here."""
         signals = written.signals
         rules = [*written.rules, *(rule for virtual in written.virtual_models.values() for rule in virtual.rules)]
         self._known: Mapping[str, Collection[str]] = {
@@ -27,7 +30,7 @@ class Names:
             "header": signals.headers,
             "keyword list": signals.keywords,
             "pattern": signals.patterns,
-            "intent": {**DEFAULT_INTENT_TIERS, **written.intents},
+            "intent": list(dict.fromkeys((*(self.labels or ()), *written.intents))),
             "rule": [rule.name for rule in rules],
             "arm": {arm for rule in rules if rule.split is not None for arm in rule.split.arms},
         }
@@ -50,8 +53,8 @@ class Names:
             self.check(kind, name, (*loc, index))
 
     def check_intents(self, names: Iterable[str] | None, loc: Loc) -> None:
-        """Only the shipped classifier's intents are known before the model is loaded."""
-        if self.written.classifier.model is None:
+        """Where the model's folder is elsewhere, nobody knows them yet."""
+        if self.labels is not None:
             self.check_all("intent", names, loc)
 
     def need_tenants(self, loc: Loc, what: str) -> None:
@@ -63,6 +66,15 @@ class Names:
         """Raises ConfigError with everything that was noted, as it stands in the file."""
         if self.findings:
             raise ConfigError(tuple(sorted(self.findings, key=lambda finding: (finding.line, finding.column))))
+
+
+def _read_labels(document: Document, written: WrittenPolicy) -> tuple[str, ...] | None:
+    if written.classifier.model is None:
+        return tuple(DEFAULT_INTENT_TIERS)
+    try:
+        return read_labels(document.file.parent / written.classifier.model)
+    except ModelCardError:  # whoever loads the model says so
+        return None
 
 
 def _fix(name: str, kind: str, known: Collection[str]) -> str:

@@ -38,7 +38,7 @@ _NAME = r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}$"
 # RFC 9110: a header's name is a token.
 _HEADER = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$"
 
-_URL = r"^https?://[^/?#]+[^?#]*$"
+_URL = r"^https?://[^/?#\s]+[^?#\s]*$"
 _PATH = r"^/[!-~]*$"
 _CLOCK = r"^([01]?[0-9]|2[0-3]):[0-5][0-9]$|^24:00$"
 _DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
@@ -170,10 +170,11 @@ def _unlike(pattern: str, id_: str, text: str) -> PydanticCustomError:
 
 def _with_host(text: str) -> str:
     try:
-        has_host = bool(urlsplit(text).hostname)
-    except ValueError:  # "[" without "]", say
-        has_host = False
-    if not has_host:
+        parts = urlsplit(text)
+        can_be_reached = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # "[" without "]", a port above 65535
+        can_be_reached = False
+    if not can_be_reached:
         raise _unlike(_URL, "bad-url", text)
     return text
 

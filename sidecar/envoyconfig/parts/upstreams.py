@@ -64,7 +64,7 @@ class Upstream:
 
 
 def read_upstreams(config: Config) -> dict[str, Upstream]:
-    """Every provider that a model of the policy uses, by name, as the models name them. Raises CannotRenderError."""
+    """Every provider that a model of the policy uses, by name, as the models name them."""
     upstreams: dict[str, Upstream] = {}
     for model in config.policy.models.values():
         if model.provider not in upstreams:
@@ -75,11 +75,8 @@ def read_upstreams(config: Config) -> dict[str, Upstream]:
 
 def _read_upstream(config: Config, name: str, slug: str) -> Upstream:
     provider = config.providers[name]
-    try:
-        parts = urlsplit(provider.url)
-        host, port = parts.hostname or "", parts.port or _DEFAULT_PORTS[parts.scheme]
-    except ValueError as error:  # a port beyond 65535, say
-        raise CannotRenderError(f"providers.{name}.url: {provider.url}: {error}") from error
+    parts = urlsplit(provider.url)
+    host, port = parts.hostname or "", parts.port or _DEFAULT_PORTS[parts.scheme]
     bracketed = f"[{host}]" if ":" in host else host
     return Upstream(
         name=name,
