@@ -23,7 +23,7 @@ class ReloadObserver(Protocol):
 
 
 class PolicyFollower:
-    """Calls `load` when one of the files changed, or when it is asked to.
+    """Calls `load` when one of the files changed and is at rest again, or when it is asked to.
 
     A file is followed by what stands at its path, through all symlinks: an edit in place, a rename over it, and the
     swap of a directory link, which is how Kubernetes updates a ConfigMap, all count.
@@ -47,10 +47,14 @@ class PolicyFollower:
 
     async def follow(self, observer: ReloadObserver, policy_hash: str) -> None:
         """Until it is cancelled."""
+        before = self._seen
         while True:
             await self._wait()
             seen = await asyncio.to_thread(self._look)
-            if seen == self._seen and not self._asked.is_set():
+            # Half a policy may be a policy, without its rules: one that is still being written is left alone.
+            is_written = before == seen != self._seen
+            before = seen
+            if not is_written and not self._asked.is_set():
                 continue
             self._asked.clear()
             self._seen = seen

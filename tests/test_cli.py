@@ -184,9 +184,11 @@ def test_a_place_that_cannot_be_listened_at_is_a_2_and_one_line(folder: Path) ->
         (["test", "--help"], ["POLICY", "--tests", "--junit", "--json"]),
         (["replay", "--help"], ["LOG", "--policy", "--against", "--changes", "--plot", "--json"]),
         (["envoy", "--help"], ["POLICY", "--basic", "--overlay", "--out"]),
-        (["schema", "--help"], ["JSON Schema"]),
+        (["schema", "--help"], ["JSON Schema", "--json"]),
         (["--version"], ["."]),
         (["--print-completion", "bash"], ["complete ", "-F _shtab_sidecar sidecar"]),
+        (["--print-completion", "bash"], ["_check_pos_0_COMPGEN=_shtab_compgen_files", "_explain_pos_1_COMPGEN="]),
+        (["--print-completion", "bash"], ["_envoy___out_COMPGEN=_shtab_compgen_dirs"]),
         (["--print-completion", "zsh"], ["#compdef sidecar"]),
     ],
 )
@@ -254,3 +256,90 @@ def test_a_value_that_makes_no_sense_is_told_with_its_option(option: list[str]) 
 
     assert done.returncode == 2
     assert f"argument {option[0]}: expected " in done.stderr
+
+
+@pytest.mark.parametrize("command", [["check"], ["explain", "hi"], ["test"], ["replay"]], ids=lambda words: words[0])
+@pytest.mark.parametrize("fault", ["missing", "faulty"])
+def test_a_failure_is_json_for_programs(folder: Path, command: list[str], fault: str) -> None:
+    policy = folder / "none.yaml" if fault == "missing" else _policy(folder, "fallbak: gpt-4o\n")
+    name, *more = command
+
+    done = run(name, *(["-", "--policy", policy] if name == "replay" else [policy, *more]), "--json")
+
+    told = json.loads(done.stdout)
+    if (name, fault) == ("check", "faulty"):  # which is what it is there to find
+        assert (done.returncode, [finding["id"] for finding in told]) == (1, ["unknown-key"])
+        return
+    assert done.returncode == 2
+    assert done.stderr == f"sidecar: {told['error']['message']}\n"
+    assert ("No such file" if fault == "missing" else "fallbak: unknown key") in told["error"]["message"]
+    if fault == "faulty":
+        (finding,) = told["error"]["findings"]
+        assert (finding["id"], finding["file"], finding["column"]) == ("unknown-key", str(policy), 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["check", POLICY, "--envoy", "none.yaml"], "none.yaml: No such file or directory"),
+        (
+            ["test", POLICY.with_name("router.yaml"), "--junit", "/none/j.xml"],
+            "/none/j.xml: No such file or directory",
+        ),
+        (["replay", "-", "--policy", POLICY, "--changes", "/none/c"], "/none/c: No such file or directory"),
+        (["replay", "-", "--policy", POLICY, "--plot", "/none/p.svg"], "/none/p.svg: expected a folder that exists"),
+    ],
+    ids=["envoy", "junit", "changes", "plot"],
+)
+def test_a_file_that_cannot_be_used_is_a_2_and_one_line(arguments: list[object], told: str) -> None:
+    done = run(*arguments)
+
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"sidecar: {told}\n")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["check", POLICY],
+        ["explain", POLICY, "hi"],
+        ["explain", POLICY, "hi", "--json"],
+        ["test", POLICY.with_name("router.yaml")],
+        ["replay", "/dev/null", "--policy", POLICY],
+        ["envoy", POLICY],
+        ["schema"],
+        ["--print-completion", "bash"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_reader_that_went_away_ends_it_without_a_word(arguments: list[object]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as nobody:
+        done = subprocess.run(
+            sidecar_command(*arguments), stdout=nobody, stderr=subprocess.PIPE, timeout=60, check=False
+        )
+
+    assert (done.returncode, done.stderr) == (-signal.SIGPIPE, b"")
+
+
+def test_ctrl_c_ends_a_command_without_a_word() -> None:
+    with subprocess.Popen(
+        sidecar_command("explain", POLICY, "-"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdin and process.stdout and process.stderr
+        # More than a pipe holds: once it is written, the command reads.
+        process.stdin.write(b"hi " * 100_000)
+
+        process.send_signal(signal.SIGINT)
+
+        assert process.wait(60) == -signal.SIGINT
+        assert process.stdout.read() == process.stderr.read() == b""
+
+
+def test_output_that_cannot_be_written_is_a_1_and_one_line() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            sidecar_command("schema"), stdout=full, stderr=subprocess.PIPE, timeout=60, check=False, text=True
+        )
+
+    assert (done.returncode, done.stderr) == (1, "sidecar: No space left on device\n")

@@ -1,5 +1,6 @@
 """A policy that changes while it is served: real files, in a real server process."""
 
+import asyncio
 import re
 import signal
 import tempfile
@@ -10,11 +11,13 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from sidecar.config.compile import load_config
+from sidecar.reload import PolicyFollower
+from sidecar.telemetry.metrics import RouterMetrics
 from sidecar.workers import worker_address
 from tests.fakes.envoy import envoy_at, request_body, request_headers, router_metadata
 from tests.fakes.ports import free_port
 from tests.fakes.requests import body
-from tests.fakes.serving import EXAMPLES, Serving, get
+from tests.fakes.serving import EXAMPLES, PATIENCE_SECONDS, Serving, get
 
 MINIMAL = (EXAMPLES / "minimal.yaml").read_text()
 
@@ -166,6 +169,31 @@ async def test_what_cannot_even_be_read_as_text_is_a_mistake_like_any_other(plac
             pass  # it may have looked between the two
 
         assert (await place.decided())[0] == "number-0"
+
+
+@pytest.mark.asyncio
+async def test_a_policy_that_is_still_being_written_is_left_alone(tmp_path: Path) -> None:
+    """Half of one may be a policy, without its rules."""
+    file = tmp_path / "router.yaml"
+    written = ["0", "01", "012"]
+    loop = asyncio.get_running_loop()
+    loaded: asyncio.Future[str] = loop.create_future()
+
+    def look() -> list[Path]:
+        """Each time there is more of it."""
+        if written:
+            file.write_text(written.pop(0))
+        return [file]
+
+    def load() -> str:
+        loop.call_soon_threadsafe(loaded.set_result, file.read_text())
+        return "feedc0de"
+
+    follower = PolicyFollower(look, load, ())
+    following = asyncio.create_task(follower.follow(RouterMetrics(), "0"))
+
+    assert await asyncio.wait_for(loaded, PATIENCE_SECONDS) == "012"
+    following.cancel()
 
 
 @pytest.mark.asyncio

@@ -2,18 +2,12 @@
 
 import argparse
 import json
-import sys
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 
+import shtab
+
 from sidecar.cli import values
-from sidecar.cli.exit_codes import EXIT_BROKEN, EXIT_INTERRUPTED, EXIT_UNUSABLE, Commands
-from sidecar.config.document import ConfigError
-from sidecar.config.finding import Finding, Severity
-from sidecar.routing.classification import ClassifierFailedError
+from sidecar.cli.exit_codes import Commands, lacking, run_told
 
 
 def add_check(commands: Commands) -> None:
@@ -42,11 +36,12 @@ def add_explain(commands: Commands) -> None:
         "each model is in the plan or not, and what it would cost. No server is needed.",
     )
     _add_policy(explain)
-    explain.add_argument(
+    request = explain.add_argument(
         "request",
         metavar="PROMPT|FILE|-",
         help="a prompt, a file with a request body as JSON, or - for standard input",
     )
+    request.complete = shtab.FILE  # type: ignore[attr-defined]
     explain.add_argument(
         "--model", metavar="NAME", help="what the client asks for (default: the first virtual model)"
     )
@@ -117,6 +112,7 @@ def add_schema(commands: Commands) -> None:
         help="print the JSON Schema of a policy file, for editors",
         description="Print the JSON Schema of a policy file, for completion in editors.",
     )
+    schema.add_argument("--json", action="store_true", help="for programs, as it always is")
     schema.set_defaults(run=_schema)
 
 
@@ -125,33 +121,20 @@ def _add_policy(command: argparse.ArgumentParser) -> None:
 
 
 def _add_json(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--json", action="store_true", help="for programs")
+    command.add_argument("--json", action="store_true", help="for programs: JSON, also of a failure")
 
 
 def _check(options: argparse.Namespace) -> int:
-    from sidecar.config.compile import load_config
-    from sidecar.config.findings import check_policy
+    def run() -> int:
+        from sidecar.policytools.checking.command import CheckOptions, run_check
 
-    findings = check_policy(options.policy, datetime.now(tz=UTC).date())
-    if options.envoy is not None and not any(finding.severity is Severity.ERROR for finding in findings):
+        checked = CheckOptions(options.policy, options.envoy, is_strict=options.strict, as_json=options.json)
         try:
-            from sidecar.envoyconfig.check import check_envoy
+            return run_check(checked)
         except ModuleNotFoundError as error:
-            return _lacks(error, "check --envoy", "envoy")
-        findings += check_envoy(load_config(options.policy), options.envoy)
-    _show(findings, as_json=options.json)
-    failing = {Severity.ERROR, Severity.WARNING} if options.strict else {Severity.ERROR}
-    return EXIT_BROKEN if any(finding.severity in failing for finding in findings) else 0
+            raise lacking(error, "check --envoy", "envoy") from error
 
-
-def _show(findings: Sequence[Finding], *, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps([asdict(finding) for finding in findings], indent=2, ensure_ascii=False, default=str))
-        return
-    for finding in findings:
-        print(finding.explained())
-    counts = Counter(finding.severity for finding in findings)
-    print(", ".join(f"{counts[severity]} {severity}s" for severity in Severity))
+    return run_told(run, as_json=options.json)
 
 
 def _explain(options: argparse.Namespace) -> int:
@@ -170,7 +153,7 @@ def _explain(options: argparse.Namespace) -> int:
             )
         )
 
-    return _run(run)
+    return run_told(run, as_json=options.json)
 
 
 def _test(options: argparse.Namespace) -> int:
@@ -181,7 +164,7 @@ def _test(options: argparse.Namespace) -> int:
             TestOptions(policy=options.policy, tests=options.tests, junit=options.junit, as_json=options.json)
         )
 
-    return _run(run)
+    return run_told(run, as_json=options.json)
 
 
 def _replay(options: argparse.Namespace) -> int:
@@ -201,7 +184,7 @@ def _replay(options: argparse.Namespace) -> int:
             )
         )
 
-    return _run(run)
+    return run_told(run, as_json=options.json)
 
 
 def _envoy(options: argparse.Namespace) -> int:
@@ -209,36 +192,19 @@ def _envoy(options: argparse.Namespace) -> int:
         try:
             from sidecar.envoyconfig.command import run_render
         except ModuleNotFoundError as error:
-            return _lacks(error, "envoy", "envoy")
+            raise lacking(error, "envoy", "envoy") from error
         run_render(options.policy, options.basic, options.out, options.overlay)
         return 0
 
-    return _run(run)
+    return run_told(run)
 
 
-def _schema(_options: argparse.Namespace) -> int:
-    from sidecar.config.published import policy_schema
+def _schema(options: argparse.Namespace) -> int:
+    def run() -> int:
+        from sidecar.config.published import policy_schema
+        from sidecar.policytools.printing import write_text
 
-    print(json.dumps(policy_schema(), indent=2, ensure_ascii=False))
-    return 0
+        write_text(json.dumps(policy_schema(), indent=2, ensure_ascii=False) + "\n")
+        return 0
 
-
-def _lacks(error: ModuleNotFoundError, command: str, extra: str) -> int:
-    print(f"sidecar: {command} needs {error.name}: pip install 'envoy-llm-sidecar[{extra}]'", file=sys.stderr)
-    return EXIT_UNUSABLE
-
-
-def _run(run: Callable[[], int]) -> int:
-    from sidecar.inference.onnx_classifier import ModelFolderError
-    from sidecar.streams.lines import InputError
-
-    try:
-        return run()
-    except (ConfigError, InputError, ModelFolderError) as error:
-        print(f"sidecar: {error}", file=sys.stderr)
-        return EXIT_UNUSABLE
-    except (ClassifierFailedError, OSError) as error:
-        print(f"sidecar: {error}", file=sys.stderr)
-        return EXIT_BROKEN
-    except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
+    return run_told(run, as_json=options.json)

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sidecar.cli import values
-from sidecar.cli.exit_codes import EXIT_BROKEN, EXIT_INTERRUPTED, EXIT_UNUSABLE, Commands
-from sidecar.routing.classification import ClassifierFailedError
+from sidecar.cli.exit_codes import EXIT_INTERRUPTED, Commands, lacking, run_told
 from sidecar.routing.tier import Tier
 
 
@@ -109,25 +108,19 @@ def _run_calibrate(options: argparse.Namespace) -> int:
 
 
 def _run_train(options: argparse.Namespace) -> int:
-    from sidecar.streams.lines import InputError
+    def run() -> int:
+        try:
+            from sidecar.finetuning.command import run_train
 
-    try:
-        from sidecar.finetuning.command import run_train
+            run_train(options)
+        except ModuleNotFoundError as error:
+            raise lacking(error, "train", "train") from error
+        except KeyboardInterrupt:
+            print("\nsidecar: interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
+            return EXIT_INTERRUPTED
+        return 0
 
-        run_train(options)
-    except ModuleNotFoundError as error:
-        print(f"sidecar: train needs {error.name}: pip install 'envoy-llm-sidecar[train]'", file=sys.stderr)
-        return EXIT_UNUSABLE
-    except InputError as error:
-        print(f"sidecar: {error}", file=sys.stderr)
-        return EXIT_UNUSABLE
-    except OSError as error:
-        print(f"sidecar: {error}", file=sys.stderr)
-        return EXIT_BROKEN
-    except KeyboardInterrupt:
-        print("\nsidecar: interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
-        return EXIT_INTERRUPTED
-    return 0
+    return run_told(run)
 
 
 def _run_filter(run: Callable[[], None]) -> int:
@@ -135,14 +128,9 @@ def _run_filter(run: Callable[[], None]) -> int:
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it was started to ignore Ctrl-C
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    from sidecar.streams.lines import InputError
 
-    try:
+    def run_whole() -> int:
         run()
-    except InputError as error:
-        print(f"sidecar: {error}", file=sys.stderr)
-        return EXIT_UNUSABLE
-    except (ClassifierFailedError, OSError) as error:
-        print(f"sidecar: {error}", file=sys.stderr)
-        return EXIT_BROKEN
-    return 0
+        return 0
+
+    return run_told(run_whole)

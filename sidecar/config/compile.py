@@ -11,7 +11,7 @@ from sidecar.config.compiling.models import compile_fallbacks, compile_models, c
 from sidecar.config.compiling.names import Names
 from sidecar.config.compiling.requests import compile_tests
 from sidecar.config.compiling.rules import compile_requirements, compile_rules
-from sidecar.config.compiling.signals import compile_reader
+from sidecar.config.compiling.signals import compile_read_headers, compile_reader
 from sidecar.config.defaults import (
     DEFAULT_DIFFICULTY,
     DEFAULT_INTENT_TIERS,
@@ -60,6 +60,7 @@ def compile_document(document: Document, written: WrittenPolicy) -> Config:
     HoleFinder(names, policy).find()
     names.raise_if_faulty()
     return Config(
+        file=document.file,
         policy=replace(policy, hash=hash_meaning(policy, written)),
         classifier=_compile_classifier(written, document.file),
         providers=providers,
@@ -70,6 +71,7 @@ def compile_document(document: Document, written: WrittenPolicy) -> Config:
         ),
         tests=tests,
         shadow=tuple(document.file.parent / name for name in written.shadow),
+        headers=compile_read_headers(names),
     )
 
 

@@ -13,7 +13,7 @@ class Severity(StrEnum):
     WARNING = "warning"
     """It can, but hardly as it was meant."""
     NOTE = "note"
-    """Something that could not be checked."""
+    """Nothing is wrong: something could not be checked, or has to be done later."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,9 +82,21 @@ class RoutingTest:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadHeader:
+    """A request header that the policy reads, and where it says so."""
+
+    name: str
+    """In lower case."""
+    key: str
+    """Dotted keys."""
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything that a policy file says."""
 
+    file: Path
     policy: Policy
     classifier: ClassifierConfig
     providers: Mapping[str, Provider]
@@ -92,3 +104,4 @@ class Config:
     tests: tuple[RoutingTest, ...]
     shadow: tuple[Path, ...]
     """Policy files that are evaluated and recorded, never applied."""
+    headers: tuple[ReadHeader, ...]

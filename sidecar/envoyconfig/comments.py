@@ -47,8 +47,9 @@ _OF_EDGE = {
 }
 
 _CHAT = "\nChat requests in the shape of {api} API. {how}"
-_RESILIENT_CHAT = "The order of the models counts when there is no decision."
-_BASIC_CHAT = "The first route is for those with a decision, the second for those without."
+_ONE_ROUTE = "The order of the models counts when there is no decision."
+_TWO_ROUTES = "The first route is for those with a decision, the second for those without."
+_CHOOSY = "The second has the models that may answer whatever comes: nobody looks at its requests."
 
 _OWNERS = {Api.OPENAI: "OpenAI's", Api.ANTHROPIC: "Anthropic's"}
 
@@ -93,7 +94,7 @@ def comments_on(models: Iterable[Model], chats: Iterable[ChatRoute], *, is_basic
     """Comments by the path of what they stand above; an empty line sets it apart."""
     listeners, clusters = ("static_resources", "listeners"), ("static_resources", "clusters")
     edge, inner = (*listeners, EDGE, *_MANAGER), (*listeners, MODELS, *_MANAGER)
-    models, how = list(models), _BASIC_CHAT if is_basic else _RESILIENT_CHAT
+    models = list(models)
     apart: list[writing.Path] = [
         ("admin",),
         ("bootstrap_extensions",),
@@ -112,9 +113,14 @@ def comments_on(models: Iterable[Model], chats: Iterable[ChatRoute], *, is_basic
         (*clusters, provider_cluster(models[0].name)): _heading("the providers: address, TLS, key, breaker"),
         (*clusters, SIDECAR): _heading("the sidecar and the trace collector"),
         **{(*edge, key): text for key, text in _OF_EDGE.items()},
-        **{(*edge, *_routes("llm"), chat.name): _CHAT.format(api=_OWNERS[chat.api], how=how) for chat in chats},
+        **{(*edge, *_routes("llm"), chat.name): _of_chat(chat, is_basic=is_basic) for chat in chats},
         **{(*edge, *_routes("llm"), name): text for name, text in _OF_ROUTES.items()},
     }
+
+
+def _of_chat(chat: ChatRoute, *, is_basic: bool) -> str:
+    text = _CHAT.format(api=_OWNERS[chat.api], how=_TWO_ROUTES if is_basic or chat.is_choosy else _ONE_ROUTE)
+    return f"{text}\n{_CHOOSY}" if chat.is_choosy and not is_basic else text
 
 
 def _routes(virtual_host: str) -> writing.Path:

@@ -62,7 +62,8 @@ def _build(
 ) -> bootstrap.Bootstrap:
     routes = edge_routes(chats, unspoken_apis(policy), is_basic=is_basic)
     attempts = count_attempts(chats, is_basic=is_basic)
-    listeners = [edge_listener(routes, attempts), models_listener(policy, upstreams)]
+    edge = edge_listener(routes, attempts, policy.reader.wanted_headers)
+    listeners = [edge, models_listener(policy, upstreams)]
     clusters = [
         *map(attempt_cluster, policy.models.values()),
         *(provider_cluster_of(it, upstreams[it.provider], is_basic=is_basic) for it in policy.models.values()),

@@ -29,7 +29,7 @@ from sidecar.routing.record import rejection_record
 from sidecar.routing.rejection import RejectedError, invalid_request
 from sidecar.routing.request import ChatRequest, parse_request
 from sidecar.routing.router import Routed, Router, Routers
-from sidecar.routing.signals import RequestHead
+from sidecar.routing.signals import TENANT, RequestHead
 from sidecar.routing.trail import Trail
 
 _log = logging.getLogger(__name__)
@@ -141,17 +141,19 @@ class Processor:
             classifier_version=routers.active.classifier_version,
             failure=routed.failure if routed is not None else None,
         )
-        if request is None or not routers.shadows:
+        if request is None or routed is None or not routers.shadows:
             self._tell(exchange)
             return
+        # The shadows share the memory of earlier classifications, but may know no tenant, or by another header.
+        owner = routed.signals.headers.get(TENANT, "")
         # Envoy has its answer and may end the stream at any moment; that must not take the exchange with it.
-        await asyncio.shield(self._tell_with_shadows(exchange, routers.shadows, request, request_head))
+        await asyncio.shield(self._tell_with_shadows(exchange, routers.shadows, request, request_head, owner))
 
     async def _tell_with_shadows(
-        self, exchange: Exchange, shadows: Sequence[Router], request: ChatRequest, head: RequestHead
+        self, exchange: Exchange, shadows: Sequence[Router], request: ChatRequest, head: RequestHead, owner: str
     ) -> None:
         """After the answer is out: a policy that is only tried costs the request nothing."""
-        tried = [await shadow.route(request, head) for shadow in shadows]
+        tried = [await shadow.route(request, head, owner) for shadow in shadows]
         self._tell(replace(exchange, shadows=tuple(tried)))
 
     def _tell(self, exchange: Exchange) -> None:
@@ -195,7 +197,12 @@ def _refuse_by_head(head: _Head) -> None:
 
 
 def _value_of(header: HeaderValue) -> str:
-    return (header.raw_value or header.value.encode()).decode("latin-1")
+    """As a policy writes it, which is in UTF-8; what is not UTF-8 is Latin-1, as HTTP once had it."""
+    value = header.raw_value or header.value.encode()
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
 
 def _is_whole(first: ProcessingRequest, body: HttpBody) -> bool:

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 from sidecar.routing.classification import Embedding, Example
 from sidecar.routing.policy import ExampleIntent
 
+# As decision records have it: what is decided by a record is decided by the same number.
+_DIGITS = 4
+
 Embed = Callable[[str], NDArray[np.float32] | None]
 
 
@@ -37,7 +40,7 @@ class ExampleIndex:
         """The closest example's intent, if it is close enough; of several intents that are, the closest."""
         if self._vectors is None or embedding is None:
             return None
-        similarities = self._vectors @ embedding
+        similarities = (self._vectors @ embedding).astype(np.float64).round(_DIGITS)
         for i in np.argsort(-similarities, kind="stable"):
             owner, similarity = self._owners[i], float(similarities[i])
             if similarity >= owner.threshold:

@@ -10,8 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-import msgspec
-
 from sidecar.config.compile import load_config
 from sidecar.config.tests_file import load_tests
 from sidecar.inference.pool import available_processors
@@ -19,6 +17,7 @@ from sidecar.policytools.explain.explanation import explain
 from sidecar.policytools.explain.render import render as render_explanation
 from sidecar.policytools.explain.request import Sender, read_call
 from sidecar.policytools.loading import routers_of
+from sidecar.policytools.printing import write_json, write_text
 from sidecar.policytools.replay import report as replay_report
 from sidecar.policytools.replay.parallel import replay_chunks
 from sidecar.policytools.replay.plot import check_plot, plot
@@ -54,7 +53,7 @@ class ExplainOptions:
 
 
 def run_explain(options: ExplainOptions) -> int:
-    """Raises InputError, ConfigError and ModelFolderError."""
+    """Raises InputError and ConfigError."""
     config = load_config(options.policy)
     shadows = [load_config(file) for file in config.shadow]
     sender = Sender(options.model, options.path, options.headers, options.at or datetime.now(UTC))
@@ -62,9 +61,9 @@ def run_explain(options: ExplainOptions) -> int:
     with routers_of([config, *shadows]) as (active, *others):
         explanation = asyncio.run(explain(config, Routers(active, tuple(others)), call))
     if options.as_json:
-        _write_json(explanation.as_json())
+        write_json(explanation.as_json())
     else:
-        _write(render_explanation(explanation, screen_of(sys.stdout)))
+        write_text(render_explanation(explanation, screen_of(sys.stdout)))
     return 0
 
 
@@ -81,21 +80,21 @@ class TestOptions:
 
 
 def run_test(options: TestOptions) -> int:
-    """1 if a test fails. Raises InputError, ConfigError, ModelFolderError and OSError."""
+    """1 if a test fails. Raises InputError, ConfigError and OSError."""
     config = load_config(options.policy)
     file = options.tests or options.policy
     tests = load_tests(file, options.policy, config) if options.tests else config.tests
     if not tests:
-        raise InputError(f"{file}: has no tests")
+        raise InputError(f"{file}: tests: expected at least one, such as {{prompt: hi, expect: {{tier: simple}}}}")
     now = datetime.now(UTC)
     with routers_of([config]) as (router,):
         results = asyncio.run(run_tests(router, tests, now))
     if options.junit is not None:
         options.junit.write_bytes(junit_xml(file, results, now))
     if options.as_json:
-        _write_json(report.as_json(file, results))
+        write_json(report.as_json(file, results))
     else:
-        _write(report.render(file, results, screen_of(sys.stdout)))
+        write_text(report.render(file, results, screen_of(sys.stdout)))
     return 0 if all(result.has_passed for result in results) else 1
 
 
@@ -120,7 +119,7 @@ class ReplayOptions:
 
 
 def run_replay(options: ReplayOptions) -> int:
-    """Raises InputError, ConfigError, ModelFolderError and OSError."""
+    """Raises InputError, ConfigError and OSError."""
     if options.plot is not None:
         check_plot(options.plot)
     replay = Replay(options.policy, options.against, now=datetime.now(UTC))
@@ -128,12 +127,12 @@ def run_replay(options: ReplayOptions) -> int:
     with open_source(options.log) as source, ExitStack() as stack:
         changes = stack.enter_context(options.changes.open("wb")) if options.changes is not None else None
         summary = _replay(source, replay, options, changes)
+    if options.as_json:
+        write_json(replay_report.as_json(summary))
+    else:
+        write_text(replay_report.render(summary, screen_of(sys.stdout)))
     if options.plot is not None:
         plot(summary, options.plot)
-    if options.as_json:
-        _write_json(replay_report.as_json(summary))
-    else:
-        _write(replay_report.render(summary, screen_of(sys.stdout)))
     return 0
 
 
@@ -154,18 +153,8 @@ def _replay(source: Source, replay: Replay, options: ReplayOptions, changes: Bin
     ):
         if options.is_strict and each.summary.first_broken:
             line, fault = each.summary.first_broken[0]
-            raise InputError(f"{source.name}: line {line}: {fault}")
+            raise InputError(f"{source.place(line)}: {fault}")
         summary += each.summary
         if changes is not None:
             changes.write(each.changes)
     return summary
-
-
-def _write_json(value: object) -> None:
-    sys.stdout.buffer.write(msgspec.json.encode(value) + b"\n")
-    sys.stdout.flush()
-
-
-def _write(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()

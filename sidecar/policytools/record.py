@@ -27,14 +27,14 @@ class PlannedModel(msgspec.Struct, frozen=True, gc=False):
     """USD, estimated."""
 
 
-class RecordedReading(msgspec.Struct, frozen=True):
+class RecordedReading(msgspec.Struct, frozen=True, gc=False):
     """What the classifier said of one turn."""
 
     intent: str
     confidence: float
     difficulty: float | None
     truncated: bool
-    likeliest: list[tuple[str, float]]
+    likeliest: tuple[tuple[str, float], ...]
     example: tuple[str, float] | None
 
     @property
@@ -49,7 +49,7 @@ class RecordedReading(msgspec.Struct, frozen=True):
             confidence=self.confidence,
             difficulty=self.difficulty,
             truncated=self.truncated,
-            likeliest=tuple(self.likeliest),
+            likeliest=self.likeliest,
             example=None if self.example is None else Example(*self.example),
         )
 

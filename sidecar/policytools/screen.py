@@ -57,10 +57,11 @@ class Screen:
 
 
 def screen_of(out: TextIO) -> Screen:
-    """Colour only on a terminal, and not with NO_COLOR set (no-color.org)."""
+    """Colour only on a terminal that has some, and not with NO_COLOR set (no-color.org)."""
     if not out.isatty():
         return Screen()
-    return Screen(shutil.get_terminal_size().columns, Paint(not os.environ.get("NO_COLOR")))
+    has_colour = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return Screen(shutil.get_terminal_size().columns, Paint(has_colour))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,11 @@ def table(
 def display_width(text: str) -> int:
     """How many cells of a terminal it takes."""
     return sum(_cells(character) for character in text)
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 line`, `2,000 lines`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def one_line(text: str) -> str:

@@ -144,9 +144,11 @@ class PathIn(_OfSignals):
     paths: tuple[str, ...]
 
     def holds(self, signals: Signals, classification: Classification | None) -> bool:
-        """Without the query."""
+        """Without the query; spelled oddly, as with a slash at its end, it is still the path of its endpoint."""
+        called = (signals.path, f"/v1/{signals.endpoint}")
         return any(
-            signals.path.startswith(path[:-1]) if path.endswith("*") else signals.path == path for path in self.paths
+            any(each.startswith(path[:-1]) for each in called) if path.endswith("*") else path in called
+            for path in self.paths
         )
 
 

@@ -76,7 +76,7 @@ def decide(policy: Policy, signals: Signals, evidence: Evidence, trail: Trail) -
 
     Raises RejectedError for a request that the policy does not serve. The trail is filled in either way.
     """
-    trail.readings, trail.unread = evidence.readings, evidence.unread
+    trail.readings, trail.unread, trail.missing = evidence.readings, evidence.unread, evidence.missing
     virtual = policy.virtual_models.get(signals.model)
     if virtual is None:
         return _decide_pinned(policy, signals, evidence, trail)

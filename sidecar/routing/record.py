@@ -59,10 +59,18 @@ def _grounds(signals: Signals, trail: Trail) -> dict[str, object]:
         "requirements": trail.requirements,
         "moves": [[move.reason.value, move.tier.label] for move in trail.moves],
         "excluded": trail.excluded,
+        "classification": _classification(trail),
         "readings": [_describe(reading) for reading in trail.readings],
         "unread": trail.unread,
         "signals": describe_signals(signals),
     }
+
+
+def _classification(trail: Trail) -> str:
+    """`skipped` where nothing depended on it; else why there is none, though a rule may have settled the request."""
+    if trail.readings:
+        return "done"
+    return "skipped" if trail.missing is None else trail.missing.value
 
 
 def _describe(reading: Classification) -> dict[str, object]:

@@ -1,11 +1,13 @@
 """A chat request: what the router needs to know of a body in any of the APIs it understands."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Any
 
 import msgspec
+import re2
 
 from sidecar.routing.api import Endpoint
 from sidecar.routing.body import Member, parse_members
@@ -14,11 +16,8 @@ from sidecar.routing.rejection import RejectedError, invalid_request
 # About four bytes of UTF-8 make a token of the usual byte-pair vocabularies, in English as in Chinese.
 BYTES_PER_TOKEN = 4
 
-# Where the conversation's text is.
-_CONVERSATION_MEMBERS = ("messages", "system", "prompt", "input", "instructions")
-
 # What a context window has to hold.
-_TEXT_MEMBERS = (*_CONVERSATION_MEMBERS, "tools")
+_TEXT_MEMBERS = ("messages", "system", "prompt", "input", "instructions", "tools", "functions")
 
 # Where a request says that the answer has to be JSON: OpenAI's chat completions, its Responses API, Anthropic's.
 _FORMAT_MEMBERS = ("response_format", "text", "output_config", "output_format")
@@ -27,10 +26,33 @@ _JSON_MARK = re.compile(rb'"type"\s*:\s*"json')
 # Of both APIs, wherever it stands: tools give back images, too.
 _IMAGE_MARK = re.compile(rb'"type"\s*:\s*"(?:image|image_url|input_image)"')
 
+
+def _escapable(word: str) -> str:
+    """In RE2 syntax: the word in JSON, where a letter may be written as its number."""
+    return "".join(rf"(?:{letter}|\\u00(?i:{ord(letter):02x}))" for letter in word)
+
+
+# The same marks with letters escaped, which any parser takes.
+_TYPE = rf'"{_escapable("type")}"\s*:\s*"'
+_ESCAPED_JSON_MARK = re2.compile(f"{_TYPE}{_escapable('json')}".encode())
+_ESCAPED_IMAGE_MARK = re2.compile(
+    f'{_TYPE}(?:{"|".join(map(_escapable, ("image", "image_url", "input_image")))})"'.encode()
+)
+_SIGN_OF_ESCAPED = rb"\u00"
+
 # An image or a file within that text; it is counted otherwise, or not at all. Linear: a run is looked at once.
 _BASE64 = re.compile(rb'"(?:data:[^",]{0,100},)?[A-Za-z0-9+/=\\_-]{512,}"')
 
 _BASE64_MARKS = (b"base64", b'"input_audio"', b'"image_generation_call"')
+
+# It may begin at each; with more of them it is not looked for, and counts as text.
+_MOST_QUOTES = 500_000
+
+# More need not be counted one by one when they are written so oddly that nobody but an attacker would.
+_MOST_ESCAPED_MARKS = 10_000
+
+# What stands for another character in JSON that is in a string itself, as a tool call's arguments are, and in code.
+_INNER_ESCAPE = re.compile(r"(?<!\\)\\++(?:u([0-9a-fA-F]{4})|[bfnrt])")
 
 # Reading more objects, lists and strings in lists one by one would stop every other request for a second.
 _MOST_OBJECTS = 200_000
@@ -49,6 +71,9 @@ _MOST_LIST_BYTES = 4 * 1024 * 1024
 _MOST_TOKENS = 2**31 - 1
 _MOST_DIGITS = 20
 
+# What the APIs call the limit of an answer.
+_LIMIT_MEMBERS = ("max_completion_tokens", "max_output_tokens", "max_tokens")
+
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
@@ -62,7 +87,8 @@ class ChatRequest:
     user_turns: tuple[str, ...]
     """The texts of the user's turns that have any, oldest first."""
     texts: tuple[str, ...] | None
-    """Every text in it, whoever wrote it (system, user, assistant, a tool); None if that cannot be looked at."""
+    """Every text in it, whoever wrote it and whatever for, keys and long numbers too, in the order of the body; None
+    if that cannot be looked at."""
     input_tokens: int
     """An estimate, from the size of the conversation and the tools as they are written; images and files left out."""
     max_output_tokens: int
@@ -109,13 +135,6 @@ _RAW_LIST = msgspec.json.Decoder(list[msgspec.Raw])
 _PROMPT = msgspec.json.Decoder(str | list[str | int | list[int]] | None)
 
 
-@dataclass(frozen=True, slots=True)
-class _Conversation:
-    user_turns: Sequence[str]
-    """Their texts; a turn without any (an image, what a tool gave back) is none."""
-    images: int = 0
-
-
 def parse_request(endpoint: Endpoint, body: bytes) -> ChatRequest:
     """Read a body of that endpoint.
 
@@ -124,7 +143,8 @@ def parse_request(endpoint: Endpoint, body: bytes) -> ChatRequest:
     """
     members = {}
     model = None
-    for member in parse_members(body):
+    listed = parse_members(body)
+    for member in listed:
         if member.name.lower() == "model":
             model = _accept_model_member(member, model)
         members[member.name] = member
@@ -132,19 +152,20 @@ def parse_request(endpoint: Endpoint, body: bytes) -> ChatRequest:
         raise invalid_request("model: missing", param="model")
     # Beyond that the conversation stays unread: to the policy it is a request without a prompt.
     is_readable = _is_readable(body)
-    conversation = _CONVERSATIONS[endpoint](members) if is_readable else _Conversation([])
+    has_base64 = _has_base64(body)
     return ChatRequest(
         endpoint=endpoint,
         model=_decode(_MODEL, model),
         model_member=model,
-        user_turns=tuple(conversation.user_turns),
-        texts=_read_texts(members) if is_readable else None,
-        input_tokens=_estimate_tokens(members),
+        user_turns=tuple(_CONVERSATIONS[endpoint](members)) if is_readable else (),
+        # All of them: of a name that is given twice some providers take the first.
+        texts=_read_texts((member for member in listed if member is not model), has_base64) if is_readable else None,
+        input_tokens=_estimate_tokens(members, has_base64),
         max_output_tokens=_read_max_output_tokens(members),
         parameters=frozenset(name for name, member in members.items() if bytes(member.value) != b"null"),
-        tools=_count_tools(members.get("tools")),
-        images=conversation.images,
-        json=any(_JSON_MARK.search(bytes(members[name].value)) for name in _FORMAT_MEMBERS if name in members),
+        tools=_count_tools(members.get("tools")) + _count_tools(members.get("functions")),
+        images=_count_images(members.get(_IMAGE_MEMBERS.get(endpoint, ""))),
+        json=any(_asks_for_json(members[name]) for name in _FORMAT_MEMBERS if name in members),
         stream="stream" in members and bytes(members["stream"].value) == b"true",
     )
 
@@ -162,47 +183,54 @@ def _accept_model_member(member: Member, earlier: Member | None) -> Member:
     return member
 
 
-def _read_messages(members: dict[str, Member]) -> _Conversation:
+def _read_messages(members: dict[str, Member]) -> list[str]:
     if "messages" not in members:
         raise invalid_request("messages: missing", param="messages")
     messages: list[_Message] = _decode(_MESSAGES, members["messages"])
     if not messages:
         raise invalid_request("messages: must not be empty", param="messages")
-    return _Conversation(_user_turns(messages), _count_images(members["messages"]))
+    return _user_turns(messages)
 
 
-def _read_prompt(members: dict[str, Member]) -> _Conversation:
+def _read_prompt(members: dict[str, Member]) -> list[str]:
     member = members.get("prompt")
     if member is None or _is_long_list(member):
-        return _Conversation([])
+        return []
     prompt = _decode(_PROMPT, member)
     texts = [prompt] if isinstance(prompt, str) else prompt or ()
-    return _Conversation([text for text in texts if isinstance(text, str) and text.strip()])
+    return [text for text in texts if isinstance(text, str) and text.strip()]
 
 
 def _is_long_list(member: Member) -> bool:
     return member.end - member.start > _MOST_LIST_BYTES and bytes(member.value).startswith(b"[")
 
 
-def _read_input(members: dict[str, Member]) -> _Conversation:
+def _read_input(members: dict[str, Member]) -> list[str]:
     if "input" not in members:
-        return _Conversation([])
+        return []
     items = _decode(_INPUT, members["input"])
     if isinstance(items, str):
         items = [_Item("user", items)]
-    return _Conversation(_user_turns(items or ()), _count_images(members["input"]))
+    return _user_turns(items or ())
 
 
 def _user_turns(messages: Sequence[_Message | _Item]) -> list[str]:
+    """Their texts; a turn without any (an image, what a tool gave back) is none."""
     texts = (_join(message.content) for message in messages if message.role == "user")
     return [text for text in texts if text.strip()]
 
 
-_CONVERSATIONS: dict[Endpoint, Callable[[dict[str, Member]], _Conversation]] = {
+_CONVERSATIONS: dict[Endpoint, Callable[[dict[str, Member]], list[str]]] = {
     Endpoint.CHAT_COMPLETIONS: _read_messages,
     Endpoint.MESSAGES: _read_messages,
     Endpoint.COMPLETIONS: _read_prompt,
     Endpoint.RESPONSES: _read_input,
+}
+
+_IMAGE_MEMBERS = {
+    Endpoint.CHAT_COMPLETIONS: "messages",
+    Endpoint.MESSAGES: "messages",
+    Endpoint.RESPONSES: "input",
 }
 
 
@@ -235,8 +263,21 @@ def _text_of(part: str | _Part) -> str:
     return part if isinstance(part, str) else part.text or ""
 
 
-def _count_images(member: Member) -> int:
-    return len(_IMAGE_MARK.findall(bytes(member.value)))
+def _count_images(member: Member | None) -> int:
+    if member is None:
+        return 0
+    value = bytes(member.value)
+    plain = len(_IMAGE_MARK.findall(value))
+    if _SIGN_OF_ESCAPED not in value:
+        return plain
+    return max(plain, sum(1 for _ in islice(_ESCAPED_IMAGE_MARK.finditer(value), _MOST_ESCAPED_MARKS)))
+
+
+def _asks_for_json(member: Member) -> bool:
+    value = bytes(member.value)
+    return _JSON_MARK.search(value) is not None or (
+        _SIGN_OF_ESCAPED in value and _ESCAPED_JSON_MARK.search(value) is not None
+    )
 
 
 def _count_tools(member: Member | None) -> int:
@@ -249,14 +290,14 @@ def _count_tools(member: Member | None) -> int:
         return 1
 
 
-def _read_texts(members: Mapping[str, Member]) -> tuple[str, ...] | None:
-    """All strings and long numbers of the conversation, whatever a provider calls the fields they stand in."""
+def _read_texts(members: Iterable[Member], has_base64: bool) -> tuple[str, ...] | None:
+    """All strings and long numbers, whatever a provider calls the fields they stand in."""
     found: list[str] = []
     room = _MOST_TEXT_BYTES
-    for name in _CONVERSATION_MEMBERS:
-        if name not in members:
-            continue
-        text = _without_base64(bytes(members[name].value))
+    for member in members:
+        text = bytes(member.value)
+        if has_base64:
+            text = _BASE64.sub(_emptied_unless_broken, text)
         room -= len(text)
         if room < 0:
             return None
@@ -272,26 +313,40 @@ def _collect(value: Any, found: list[str]) -> None:
     while pending:
         each = pending.pop()
         if isinstance(each, str):
-            found.append(each)
+            found.append(_INNER_ESCAPE.sub(_inner_character, each) if "\\" in each else each)
         elif isinstance(each, dict):
-            pending += each.values()
+            # A number's name may be its key, so the one stays before the other.
+            pending += chain.from_iterable(zip(reversed(each.values()), reversed(each), strict=True))
         elif isinstance(each, list):
-            pending += each
-        elif isinstance(each, int) and each in _NUMBERS_OF_SOMETHING:
-            found.append(str(each))
+            pending += reversed(each)
+        elif isinstance(each, int | float) and _NUMBERS_OF_SOMETHING.start <= each < _NUMBERS_OF_SOMETHING.stop:
+            found.append(str(int(each)))
 
 
-def _estimate_tokens(members: Mapping[str, Member]) -> int:
+def _inner_character(escape: re.Match[str]) -> str:
+    return chr(int(escape[1], 16)) if escape[1] else "\n"
+
+
+def _estimate_tokens(members: Mapping[str, Member], has_base64: bool) -> int:
     texts = (bytes(members[name].value) for name in _TEXT_MEMBERS if name in members)
-    return sum(map(_text_size, texts)) // BYTES_PER_TOKEN
+    return sum(_text_size(text, has_base64) for text in texts) // BYTES_PER_TOKEN
 
 
-def _without_base64(text: bytes) -> bytes:
-    return _BASE64.sub(b'""', text) if any(mark in text for mark in _BASE64_MARKS) else text
+def _has_base64(body: bytes) -> bool:
+    return any(mark in body for mark in _BASE64_MARKS) and body.count(b'"') <= _MOST_QUOTES
 
 
-def _text_size(text: bytes) -> int:
-    text = _without_base64(text)
+def _emptied_unless_broken(base64: re.Match[bytes]) -> bytes:
+    """With line breaks it may as well be a column of numbers, which has to be looked through."""
+    written = base64[0]
+    return b'""' if written.count(b"\\") == written.count(rb"\/") else written
+
+
+def _text_size(text: bytes, has_base64: bool) -> int:
+    if has_base64:
+        text = _BASE64.sub(b'""', text)
+    if b"\\" not in text:
+        return len(text)
     # An escape stands for a character of three bytes or less; `\\u` is a backslash and a letter.
     return len(text) - 3 * (text.count(rb"\u") - text.count(rb"\\u"))
 
@@ -302,8 +357,13 @@ def _is_readable(body: bytes) -> bool:
 
 
 def _read_max_output_tokens(members: Mapping[str, Member]) -> int:
-    for name in ("max_completion_tokens", "max_output_tokens", "max_tokens"):
-        limit = bytes(members[name].value) if name in members else b""
-        if limit.isdigit():
-            return min(int(limit[:_MOST_DIGITS]), _MOST_TOKENS)
-    return 0
+    """The highest of its limits; what is no number is the provider's to judge."""
+    limits = (bytes(members[name].value) for name in _LIMIT_MEMBERS if name in members)
+    return max(map(_read_amount, limits), default=0)
+
+
+def _read_amount(written: bytes) -> int:
+    """1000, 1000.0 and 1e3 are the same to a provider."""
+    if not written[:1].isdigit():
+        return 0
+    return _MOST_TOKENS if len(written) > _MOST_DIGITS else int(min(float(written), _MOST_TOKENS))

@@ -40,8 +40,9 @@ class Routed:
 
 @dataclass(slots=True)
 class _Wait:
-    """What asking the classifier came to."""
+    """For whom the classifier is asked, and what that came to."""
 
+    owner: str
     seconds: float = 0.0
     failure: ClassifierUnavailableError | None = None
     trail: Trail = field(default_factory=Trail)
@@ -80,10 +81,13 @@ class Router:
         self._matcher = matcher
         self._deadline_seconds = deadline_seconds
 
-    async def route(self, request: ChatRequest, head: RequestHead) -> Routed:
-        """Raises nothing that a classifier or a request could do."""
+    async def route(self, request: ChatRequest, head: RequestHead, owner: str | None = None) -> Routed:
+        """Raises nothing that a classifier or a request could do.
+
+        `owner` is whose classifications are remembered; None: the tenant's, as this policy tells it.
+        """
         signals = self.policy.reader.read(request, head)
-        wait = _Wait()
+        wait = _Wait(signals.headers.get(TENANT, "") if owner is None else owner)
         try:
             decision = await self._decide(request, signals, wait)
         except RejectedError as rejection:
@@ -98,18 +102,17 @@ class Router:
         if decision is not None:
             return decision
         wait.trail = Trail()
-        evidence = await self._read(request, signals, wait)
+        evidence = await self._read(request, wait)
         decision = decide(self.policy, signals, evidence, wait.trail)
         if decision is None:  # cannot happen: the evidence is final
             raise AssertionError("undecided with all the evidence there is")
         return decision
 
-    async def _read(self, request: ChatRequest, signals: Signals, wait: _Wait) -> Evidence:
+    async def _read(self, request: ChatRequest, wait: _Wait) -> Evidence:
         turns = turns_to_read(request.user_turns, self.policy.conversation_turns)
-        owner = signals.headers.get(TENANT, "")
         started = time.perf_counter()
         try:
-            readings = await self._classify(turns, owner)
+            readings = await self._classify(turns, wait.owner)
         except ClassifierUnavailableError as error:
             wait.failure = error
             return Evidence(missing=error.reason)

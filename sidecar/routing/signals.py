@@ -72,7 +72,7 @@ class Signals:
     """The policy's keyword lists of which something stands in the prompt."""
     patterns: frozenset[str] = frozenset()
     personal_data: Mapping[str, int] | None = field(default_factory=dict)
-    """How many of each kind stand anywhere in the request; None if it was too large to be searched."""
+    """How many of each kind stand anywhere in the request; None if it was too large to be searched to its end."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """By the policy's names for them; absent and empty ones left out."""
     keys: Mapping[str, str] = field(default_factory=dict)
@@ -160,17 +160,20 @@ def describe_signals(signals: Signals) -> dict[str, object]:
 
 
 def _personal_data(request: ChatRequest) -> Mapping[str, int] | None:
-    return None if request.texts is None else find_personal_data("\n".join(request.texts)).counts
+    if request.texts is None:
+        return None
+    found = find_personal_data("\n".join(request.texts))
+    return found.counts if found.is_whole else None
 
 
 def _keys(request: ChatRequest, headers: Mapping[str, str]) -> dict[str, str]:
     """Where a header is missing: a conversation is told by its first turn, a user by the conversation."""
     first = request.user_turns[0] if request.user_turns else ""
-    conversation = headers.get(CONVERSATION, first)
+    conversation = hash_name(headers.get(CONVERSATION, first))  # once: it may be megabytes
     return {
         TENANT: hash_name(headers.get(TENANT, "")),
-        USER: hash_name(headers.get(USER, conversation)),
-        CONVERSATION: hash_name(conversation),
+        USER: hash_name(headers[USER]) if USER in headers else conversation,
+        CONVERSATION: conversation,
     }
 
 

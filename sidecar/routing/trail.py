@@ -32,6 +32,8 @@ class Trail:
     """Of the turns that were read, oldest first; the last is the one to be answered."""
     unread: int = 0
     """Earlier turns for which there was no time."""
+    missing: Reason | None = None
+    """Why there are no readings and would have been none, whether or not that mattered."""
     moves: list[Move] = field(default_factory=list)
     excluded: dict[str, str] = field(default_factory=dict)
     """Models that came before one in the plan, and why they are not in it."""

@@ -13,16 +13,14 @@ R = TypeVar("R")
 _AHEAD_PER_THREAD = 16
 
 
-def in_order(
-    items: Iterable[T], work: Callable[[T], R], threads: int, ahead_per_thread: int = _AHEAD_PER_THREAD
-) -> Generator[R, None, None]:
+def in_order(items: Iterable[T], work: Callable[[T], R], threads: int) -> Generator[R, None, None]:
     """What `work` makes of each item.
 
     A result is handed on while the next item is still awaited, and only a few items are taken ahead, so memory does
     not grow with the input. What `items` or `work` raises is raised here, after the results that come before it.
     Closing the generator ends the work.
     """
-    ahead: Queue[Future[R] | None] = Queue(threads * ahead_per_thread)
+    ahead: Queue[Future[R] | None] = Queue(threads * _AHEAD_PER_THREAD)
     pool = ThreadPoolExecutor(threads)
 
     def feed() -> None:

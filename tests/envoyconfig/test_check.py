@@ -18,6 +18,7 @@ from sidecar.envoyconfig.render import render_files
 from sidecar.envoyconfig.shipped import shipped_file
 from sidecar.extproc import names as wire_names
 from sidecar.extproc import processor, server
+from tests.fakes.written_policies import load, policy_with
 
 SHIPPED = ["envoy.yaml", "envoy-basic.yaml"]
 TYPE = "type.googleapis.com/"
@@ -80,9 +81,22 @@ virtual_models: {auto: {}}
 fallback: big
 """
 
+ODD = """
+providers:
+  at-address: {url: https://10.1.2.3/v1}
+  at-ipv6: {url: "https://[FD00:0:0::7]:8443/v1"}
+  upper: {url: https://API.Example.COM:8443/V1, api_key_file: /etc/llm-keys/upper}
+models:
+  m: {provider: at-address, id: 'quo"ted \\ back', tier: complex, price: {input: 0, output: 0}, context: 8000}
+  n: {provider: at-ipv6, id: "no", tier: complex, price: {input: 0, output: 0}, context: 8000}
+  o: {provider: upper, id: '1e5', tier: complex, price: {input: 0, output: 0}, context: 8000}
+virtual_models: {auto: {}}
+fallback: m
+"""
+
 
 @pytest.mark.parametrize("is_basic", [False, True])
-@pytest.mark.parametrize("written", [shipped_file("examples", "router.yaml").read_text(), SELF_HOSTED])
+@pytest.mark.parametrize("written", [shipped_file("examples", "router.yaml").read_text(), SELF_HOSTED, ODD])
 def test_nothing_is_wrong_with_what_is_rendered(written: str, is_basic: bool, tmp_path: Path) -> None:
     (tmp_path / "router.yaml").write_text(written)
     config = load_config(tmp_path / "router.yaml")
@@ -90,6 +104,20 @@ def test_nothing_is_wrong_with_what_is_rendered(written: str, is_basic: bool, tm
         (tmp_path / name).write_text(text)
 
     assert check_envoy(config, tmp_path / "envoy.yaml") == []
+
+
+def test_a_provider_at_an_ip_address_may_be_asked_for_by_a_name(tmp_path: Path) -> None:
+    """As one that is reached past DNS, with a certificate of its name."""
+    config = load(policy_with("{url: https://10.1.2.3/v1}"), tmp_path)
+    text = render_files(config)["envoy.yaml"]
+    ours, theirs = "san_type: IP_ADDRESS, matcher: {exact: 10.1.2.3}", "san_type: DNS, matcher: {exact: llm.example}"
+    assert "sni" not in text and ours in text
+    text = text.replace(ours, theirs).replace("common_tls_context:", "sni: llm.example\n        common_tls_context:")
+    (tmp_path / "envoy.yaml").write_text(text)
+
+    findings = check_envoy(config, tmp_path / "envoy.yaml")
+
+    assert [it for it in findings if it.severity is not Severity.NOTE] == []
 
 
 def camel_cased(node: Any) -> Any:
@@ -117,6 +145,48 @@ def test_it_is_all_the_same_how_the_file_is_written(
     base: str, name: str, write: Callable[[Bootstrap], str], tmp_path: Path
 ) -> None:
     assert check_text(write(shipped(base)), tmp_path, name) == []
+
+
+@pytest.mark.parametrize(
+    "encode",
+    [
+        lambda text: text.encode("utf-16"),
+        lambda text: text.encode("utf-8-sig"),
+        lambda text: text.replace("\n", "\r\n").encode(),
+        lambda text: text.encode().replace(b"# ", b"# \xfc ", 1),
+        lambda text: text.replace("# ", "# \x00 \x1b[1m \x85 \u2028", 1).encode(),
+        lambda text: text.replace("\nstatic_resources:\n", "\n  \t\nstatic_resources:\n\t# x\n").encode(),
+        lambda text: f"---\n{text}...\n---\n".encode(),
+    ],
+    ids=[
+        "UTF-16",
+        "byte order mark",
+        "line ends of Windows",
+        "Latin-1 in a comment",
+        "a control character",
+        "a blank tab",
+        "document marks",
+    ],
+)
+def test_it_is_all_the_same_how_it_is_encoded(encode: Callable[[str], bytes], tmp_path: Path) -> None:
+    """Envoy takes each of these."""
+    check_text("", tmp_path)
+    (tmp_path / "envoy.yaml").write_bytes(encode(shipped_text("envoy.yaml")))
+
+    assert check_envoy(policy(), tmp_path / "envoy.yaml") == []
+
+
+@pytest.mark.parametrize("written", [r"\ud83d\ude00", r"\\\ud83d\ude00", r"\\ud83d\\ude00", "\x01", "\t", r"\/"])
+def test_whatever_json_writes_in_a_string_is_read(written: str, tmp_path: Path) -> None:
+    text = json.dumps(shipped("envoy.yaml")).replace('"stat_prefix": "edge"', f'"stat_prefix": "{written}"')
+
+    assert check_text(text, tmp_path, "envoy.json") == []
+
+
+def test_json_has_no_byte_order_mark(tmp_path: Path) -> None:
+    (finding,) = check_text("\ufeff" + json.dumps(shipped("envoy.yaml")), tmp_path, "envoy.json")
+
+    assert (finding.id, finding.line) == ("yaml-syntax", 1)
 
 
 @pytest.mark.parametrize("base", SHIPPED)
@@ -333,7 +403,7 @@ def test_what_is_not_in_the_file_is_not_judged_but_said(change: Callable[[Bootst
         ("admin: {address: [}\n", (1, 19), "node content"),
         ("admin:\n\taddress: {}\n", (2, 1), "cannot start any token"),
         ("node: &node\n  metadata: *node\n", (1, 7), "within the block that it refers to"),
-        ("node: \x00\n", (1, 1), "control characters"),
+        ("\x7fELF\x02\x01\x01\x00" * 1000, (1, 1), "expected a mapping"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_one_finding(

@@ -5,6 +5,7 @@ A file is named after its rule (`rule.yaml`, `rule--variant.yaml`):
     base: envoy.yaml                # or envoy-basic.yaml
     replace:                        # text that stands there exactly once, or `every: true`
     - {old: …, new: …, file: …}     # `file`: the base, or another file beside it, or router.yaml, the policy
+    add: {next.yaml: …}             # further files, whole
     expect: {line: …, file: …, also: […]}   # `also`: other rules that the same fault breaks
 """
 
@@ -31,6 +32,8 @@ def patched(fault: dict[str, Any], folder: Path) -> Path:
     """The faulty Envoy file, in a folder with the policy and the files that it names."""
     shutil.copytree(shipped_file("envoy", "envoy.yaml").parent, folder, dirs_exist_ok=True)
     shutil.copy(shipped_file("examples", "router.yaml"), folder)
+    for name, text in fault.get("add", {}).items():
+        (folder / name).write_text(text)
     for edit in fault["replace"]:
         file = folder / edit.get("file", fault["base"])
         text = file.read_text()

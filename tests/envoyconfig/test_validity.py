@@ -27,6 +27,8 @@ fallback: ["y", org/model:7b@x+y]
 POLICIES = {
     "the example": shipped_file("examples", "router.yaml").read_text(),
     "the smallest example": shipped_file("examples", "minimal.yaml").read_text(),
+    "requirements": shipped_file("examples", "eu-only.yaml").read_text(),
+    "tenants": shipped_file("examples", "premium-and-free.yaml").read_text(),
     "one provider, no key": ONE_LOCAL,
     "Anthropic only": ANTHROPIC_ONLY,
     "thirty models": many_models(30),

@@ -29,7 +29,7 @@ from sidecar.routing.router import Routers
 from sidecar.routing.rules import Action, Arm, Refusal, Rule, Split
 from sidecar.routing.signals import SignalReader
 from sidecar.routing.tier import Tier
-from tests.fakes.classifiers import HangingClassifier, classification
+from tests.fakes.classifiers import AnsweringClassifier, HangingClassifier, classification
 from tests.fakes.envoy import (
     PATIENCE_SECONDS,
     FakeEnvoy,
@@ -370,6 +370,35 @@ async def test_a_shadow_is_told_and_not_followed(
     assert router_metadata(answers.last)["reason"] == reason
     assert [shadow.result.reason for shadow in observer.last.shadows] == [tried, reason]
     assert json.loads(observer.last.shadows[0].record)["reason"] == tried
+
+
+@pytest.mark.asyncio
+async def test_a_shadow_remembers_for_the_tenant_that_the_policy_in_use_knows(
+    socket: Path, observer: RecordingObserver
+) -> None:
+    """Its own policy may know none: then what one tenant asked would be recognised in another."""
+    classifier = AnsweringClassifier()
+    async with envoy_of(socket, always(make_router(RULED), make_router(classifier=classifier)), observer) as envoy:
+        await envoy.ask(request_headers(x_tenant_id="acme"), request_body(body()))
+        await observer.wait()
+
+    assert classifier.owners == ["acme"]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("sent", "status"), [("müller", 402), ("miller", 0)])
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+async def test_a_header_is_read_as_policies_are_written(
+    socket: Path, observer: RecordingObserver, sent: str, status: int, encoding: str
+) -> None:
+    closed = Rule("closed", HeaderIs("plan", frozenset(("müller",))), Action(reject=Refusal(402, "pay first")))
+    headers = request_headers()
+    headers.request_headers.headers.headers.add(key="x-plan", raw_value=sent.encode(encoding))
+
+    async with envoy_of(socket, always(make_router(replace(RULED, rules=(closed,)))), observer) as envoy:
+        answers = await envoy.ask(headers, request_body(body()))
+
+    assert answers.last.immediate_response.status.code == status
 
 
 @pytest.mark.asyncio

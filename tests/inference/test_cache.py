@@ -66,6 +66,11 @@ async def test_prompts_that_differ_are_read_apart(one: str, other: str) -> None:
         ("What is 2 + 2?", "What is 2 + 3?", False),
         ("don't", "do it", False),
         ("no", "now", False),
+        # of signs alone nothing would be left
+        ("+++", "---", False),
+        # a document is not looked at character by character
+        ("word " * 2_000, "Word " * 2_000, True),
+        ("word " * 2_001, "Word " * 2_001, False),
     ],
 )
 async def test_near_duplicates_are_one_only_if_they_shall_be(one: str, other: str, is_one: bool) -> None:

@@ -65,7 +65,7 @@ def test_the_similarity_is_the_cosine_of_the_closest_example(degrees: float, sim
     example = index(REFUND).match(towards(degrees))
 
     assert example is not None
-    assert example.similarity == pytest.approx(similarity)
+    assert example.similarity == round(similarity, 4)
     assert type(example.similarity) is float
 
 
@@ -101,7 +101,7 @@ def test_a_threshold_belongs_to_what_it_lets_in(degrees: float, threshold: float
 
     example = index(ExampleIntent("refund", ("east",), threshold)).match(towards(degrees))
 
-    assert (example is not None) is (similarity >= threshold)
+    assert (example is not None) is (round(similarity, 4) >= threshold)
 
 
 def test_without_examples_or_without_an_embedding_there_is_no_such_intent() -> None:

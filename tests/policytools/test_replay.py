@@ -2,9 +2,15 @@
 
 import gzip
 import json
+import os
 import random
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from threading import Thread
+from typing import IO, Any
 
 import pytest
 
@@ -15,7 +21,7 @@ from sidecar.policytools.replay.summary import Summary
 from sidecar.streams.lines import InputError
 from tests.fakes.classifiers import classification
 from tests.fakes.policy_files import NOON, answer, log_line, write_policy
-from tests.fakes.serving import EXAMPLES
+from tests.fakes.serving import EXAMPLES, PATIENCE_SECONDS, sidecar_command
 
 CHEAPER = "difficulty: {moderate: 0.3, complex: 0.9, reasoning: 1.0}"
 
@@ -88,6 +94,17 @@ def test_another_policy_can_be_the_old_side(tmp_path: Path) -> None:
     assert summary.changed_models == {"medium → small": 1}
     assert (summary.old.rules, summary.new.rules) == ({"-": 1}, {"all": 1})
     assert summary.changed_rules == {"all": 1} and summary.changed_reasons == {"rule": 1}
+
+
+def test_what_the_old_policy_decided_itself_is_as_it_was_decided(tmp_path: Path) -> None:
+    old = write_policy(tmp_path, "rules: [{name: noon, when: {time: {from: 11:00, to: 13:00}}, tier: complex}]")
+    new = write_policy(tmp_path, "", "new.yaml")
+    undated = [log_line(answer(old, body()).record, None)]
+
+    summary = summarise(undated, write_policy(tmp_path, "rules: [{name: all, tier: simple}]", "all.yaml"), old)
+
+    assert (summary.undecidable, summary.changed_models) == (0, {"large → small": 1})
+    assert summarise([log_line(answer(new, body()).record, None)], new, old).needed == {"time": 1}
 
 
 @pytest.mark.parametrize(
@@ -246,7 +263,7 @@ def test_the_report_for_people_says_what_changes(
 
 
 def test_strict_stops_at_a_line_that_cannot_be_read(tmp_path: Path, long_log: Path) -> None:
-    with pytest.raises(InputError, match=r"log\.jsonl: line 1501: JSON is malformed"):
+    with pytest.raises(InputError, match=r"log\.jsonl:1501: JSON is malformed"):
         commands.run_replay(ReplayOptions(long_log, write_policy(tmp_path), is_strict=True))
 
 
@@ -279,3 +296,46 @@ def test_nothing_of_a_prompt_is_told(tmp_path: Path, capsysbinary: pytest.Captur
 
     assert SECRET not in capsysbinary.readouterr().out.decode()
     assert SECRET not in changes.read_text() and changes.read_text()
+
+
+@contextmanager
+def replaying(tmp_path: Path, processes: int) -> Iterator[subprocess.Popen[bytes]]:
+    """A replay of an endless log, that has decided some of it."""
+    old, new = write_policy(tmp_path), write_policy(tmp_path, CHEAPER, "new.yaml")
+    lines, changes = log_of(old, [0.6] * 400), tmp_path / "changes.fifo"
+    os.mkfifo(changes)
+    command = sidecar_command("replay", "-", "--policy", new, "--changes", changes, "--processes", processes)
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    ) as process:
+        assert process.stdin
+        log = Thread(target=_feed, args=(process.stdin, b"".join(lines)))
+        log.start()
+        with changes.open("rb") as told:
+            assert json.loads(told.readline())["line"] == 1
+            yield process
+        log.join()
+
+
+def _feed(log: IO[bytes], lines: bytes) -> None:
+    with suppress(BrokenPipeError), log:
+        while True:
+            log.write(lines)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_ctrl_c_ends_all_processes_without_a_word(tmp_path: Path, processes: int) -> None:
+    with replaying(tmp_path, processes) as process:
+        assert process.stdout and process.stderr
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+
+        assert process.wait(PATIENCE_SECONDS) == -signal.SIGINT
+        assert process.stderr.read() == process.stdout.read() == b""
+
+
+def test_processes_of_a_replay_that_is_killed_end_too(tmp_path: Path) -> None:
+    with replaying(tmp_path, 2) as process:
+        assert process.stderr
+        process.kill()
+
+        process.stderr.read()  # ends with the last of those that could write there

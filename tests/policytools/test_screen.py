@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.policytools.screen import Cell, Paint, Screen, display_width, one_line, screen_of, table
+from sidecar.policytools.screen import Cell, Paint, Screen, counted, display_width, one_line, screen_of, table
 
 ROWS: list[list[Cell | str]] = [
     ["a", "1", "short"],
@@ -41,6 +41,11 @@ def test_colour_takes_no_room() -> None:
     assert coloured != plain == coloured.replace("\033[31m", "").replace("\033[0m", "")
 
 
+@pytest.mark.parametrize(("count", "told"), [(0, "0 lines"), (1, "1 line"), (2000, "2,000 lines")])
+def test_one_is_not_many(count: int, told: str) -> None:
+    assert counted(count, "line") == told
+
+
 def test_nothing_has_no_lines() -> None:
     assert table([], Screen()) == ""
 
@@ -49,11 +54,14 @@ def test_what_could_write_elsewhere_is_a_space() -> None:
     assert one_line("a\n\033[2J\u200bé") == "a  [2J é"
 
 
-@pytest.mark.parametrize(("no_colour", "has_colour"), [("", True), ("1", False)])
+@pytest.mark.parametrize(
+    ("no_colour", "kind", "has_colour"), [("", "xterm", True), ("1", "xterm", False), ("", "dumb", False)]
+)
 def test_a_terminal_has_colour_unless_it_is_unwanted(
-    monkeypatch: pytest.MonkeyPatch, no_colour: str, has_colour: bool
+    monkeypatch: pytest.MonkeyPatch, no_colour: str, kind: str, has_colour: bool
 ) -> None:
     monkeypatch.setenv("NO_COLOR", no_colour)
+    monkeypatch.setenv("TERM", kind)
     leader, follower = pty.openpty()
     with os.fdopen(leader), os.fdopen(follower, "w") as terminal:
         assert screen_of(terminal).paint.has_colour is has_colour

@@ -170,7 +170,7 @@ def test_a_faulty_test_is_named_with_its_place(tmp_path: Path, written: str, tol
 def test_no_tests_are_no_success(tmp_path: Path) -> None:
     policy = write_policy(tmp_path)
 
-    with pytest.raises(InputError, match=r"router\.yaml: has no tests"):
+    with pytest.raises(InputError, match=r"router\.yaml: tests: expected at least one"):
         commands.run_test(commands.TestOptions(policy))
 
 
@@ -203,6 +203,17 @@ def test_the_junit_report_is_what_ci_systems_read(tmp_path: Path) -> None:
     assert failure.tag == "failure" and set(failure.attrib) == {"type", "message"}
     assert failure.get("message") == "tier: expected simple, got moderate; model: expected small, got medium"
     assert failure.text is not None and "why: rule rest; moderate (rule)" in failure.text
+
+
+def test_tests_of_the_same_name_are_told_apart_in_the_junit_report(tmp_path: Path) -> None:
+    tests = "tests:\n  - {prompt: hi, expect: {status: 200}}\n  - {prompt: hi, expect: {status: 404}}\n"
+    policy, file = write_policy(tmp_path, "rules: [{name: all, tier: simple}]\n" + tests), tmp_path / "junit.xml"
+    line = policy.read_text().splitlines().index("tests:") + 2
+
+    commands.run_test(commands.TestOptions(policy, junit=file))
+
+    cases = ET.fromstring(file.read_bytes()).iter("testcase")  # noqa: S314  # it is our own
+    assert [case.get("name") for case in cases] == [f"hi (line {line})", f"hi (line {line + 1})"]
 
 
 def test_the_shipped_classifier_reads_the_prompts(capsysbinary: pytest.CaptureFixture[bytes]) -> None:

@@ -143,13 +143,16 @@ def test_the_endpoint_is_the_one_that_was_called() -> None:
     [
         ("/v1/chat/completions", ("/v1/chat/completions",), True),
         ("/v1/chat/completions?user=1", ("/v1/chat/completions",), True),
-        ("/v1/chat/completions/", ("/v1/chat/completions",), False),
+        # the same to many servers, so it is to a rule
+        ("/v1/chat/completions/", ("/v1/chat/completions",), True),
+        ("/V1/Chat/Completions;a=1", ("/v1/chat/*",), True),
+        ("/v1/chat/completions/", ("/v1/chat/completions/",), True),
         ("/v1/chat/completions", ("/v1/chat",), False),
         ("/v1/chat/completions", ("/v1/chat/*",), True),
         ("/v1/chat/completions", ("/v1/messages", "/v1/chat*"), True),
         ("/v1/chat/completions", ("*",), True),
-        ("/v1/messages", ("/v1/chat/*",), False),
-        ("/v1/messages?a=/v1/chat/", ("/v1/chat/*",), False),
+        ("/v1/chat/completions", ("/v1/messages*",), False),
+        ("/v1/chat/completions?a=/v1/messages", ("/v1/messages", "*/v1/messages"), False),
         ("/v1/chat/completions", (), False),
     ],
 )
@@ -232,7 +235,8 @@ def test_personal_data_that_may_be_there_is_there(text: str, kinds: set[str] | N
 
 def test_personal_data_counts_wherever_it_stands() -> None:
     assert matches(PersonalDataFound(None), request("hello", system="You work for anna@example.org."))
-    assert not matches(PersonalDataFound(None), request("hello", user="anna@example.org"))
+    assert matches(PersonalDataFound(None), request("hello", user="anna@example.org"))
+    assert not matches(PersonalDataFound(None), request("hello", user="anna"))
 
 
 MON, TUE, SAT, SUN = 0, 1, 5, 6

@@ -454,6 +454,37 @@ def test_hostile_text_ends(text: str) -> None:
     find_personal_data(text)
 
 
+def test_a_text_that_was_searched_in_part_says_so() -> None:
+    assert find_personal_data("4111111111111111\n" * 10_000).is_whole
+    assert not find_personal_data("4111111111111111\n" * 10_001).is_whole
+    assert not find_personal_data("a@b.cc " * 10_001).is_whole
+
+
+@pytest.mark.parametrize("mark", [" ", "/"])
+@pytest.mark.parametrize("before", range(500, 560))
+def test_a_number_is_found_wherever_it_stands_in_a_long_list(before: int, mark: str) -> None:
+    numbers = ["1"] * (before // 2) + ["12"] * (before % 2) + ["4111111111111111"] + ["7"] * 600
+
+    assert "card" in found(mark.join(numbers))
+
+
+def test_the_middle_of_a_long_number_is_no_number() -> None:
+    assert found("9" * 397 + "4111111111111111" + "9" * 900) == {}
+    assert found("1 " * 190 + "9" * 397 + "4111111111111111") == {}
+
+
+@pytest.mark.parametrize("unseen", ["\u00ad", "\u200b", "\u2060\u200d"])
+def test_what_is_not_seen_hides_nothing(unseen: str) -> None:
+    assert found(f"4111{unseen}1111{unseen}1111{unseen}1111") == {"card": 1}
+    assert found(f"an{unseen}na@exam{unseen}ple.org") == {"email": 1}
+    assert found(f"card{unseen}4111 1111 1111 1111") == {"card": 1}
+
+
+def test_full_width_forms_are_what_they_look_like() -> None:
+    assert found("anna＠example．org") == {"email": 1}
+    assert found("ＤＥ８９３７０４００４４０５３２０１３０００") == {"iban": 1}
+
+
 def test_only_so_many_candidates_of_a_sort_are_checked() -> None:
     assert found("4111111111111111\n" * 20_000) == {"card": 10_000}
     assert found("bob@example.com " * 20_000 + "DE89370400440532013000") == {"email": 10_000, "iban": 1}

@@ -118,6 +118,7 @@ def test_a_record_says_what_was_decided_and_on_what_grounds() -> None:
             "large": "does not support temperature",
             "small": "runs in us, allowed: eu",
         },
+        "classification": "skipped",
         "readings": [],
         "unread": 0,
         "signals": {
@@ -153,7 +154,7 @@ def test_a_record_says_what_was_decided_and_on_what_grounds() -> None:
 def test_a_reading_is_recorded_with_rounded_numbers() -> None:
     record = record_of()
 
-    assert record["classifier"] == "model-7"
+    assert (record["classifier"], record["classification"]) == ("model-7", "done")
     assert record["readings"] == [
         {
             "intent": "chat",
@@ -207,6 +208,17 @@ def test_a_fallback_is_recorded_as_one(classifier: Classifier, reason: str, tier
 
     assert (record["reason"], record["tier"], record["classifier"]) == (reason, tier, None)
     assert (record["moves"], record["readings"]) == ([[reason, tier]], [])
+    assert record["classification"] == reason
+
+
+def test_a_classifier_that_failed_is_recorded_though_a_later_rule_settles_it() -> None:
+    later = Rule("later", HeaderIs("plan", None), Action(tier=Tier.SIMPLE))
+    policy = replace(POLICY, rules=(*POLICY.rules[:3], later))
+
+    record = record_of(classifier=FailingClassifier(ClassifierTimeoutError()), policy=policy, x_plan="free")
+
+    assert (record["reason"], record["rule"], record["readings"]) == ("rule", "later", [])
+    assert record["classification"] == "classifier_timeout"
 
 
 @pytest.mark.parametrize(

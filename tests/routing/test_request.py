@@ -92,6 +92,12 @@ CHAT_COMPLETIONS: list[tuple[dict[str, Any], Row]] = [
     ),
     ({"messages": [{"role": "user", "content": "a"}], "max_tokens": -1}, Row("a")),
     ({"messages": [{"role": "user", "content": "a"}], "max_tokens": True}, Row("a")),
+    ({"messages": [{"role": "user", "content": "a"}], "max_tokens": 5e20}, Row("a", max_output_tokens=2**31 - 1)),
+    ({"messages": [{"role": "user", "content": "a"}], "max_tokens": 5000.0}, Row("a", max_output_tokens=5_000)),
+    (
+        {"messages": [{"role": "user", "content": "a"}], "max_completion_tokens": 1, "max_tokens": 5},
+        Row("a", max_output_tokens=5),
+    ),
     ({"messages": [{"role": "user", "content": "a"}], "max_tokens": "5"}, Row("a")),
     ({"messages": [{"role": "user", "content": "木は何ですか"}]}, Row("木は何ですか", tokens=(10, 14))),
 ]
@@ -324,6 +330,39 @@ def test_an_answer_has_to_be_json_where_its_api_says_so(
     assert parse_request(endpoint, json.dumps(body, separators=separators).encode()).json is is_json
 
 
+@pytest.mark.parametrize("escaped", ["image", r"im\u0061ge", r"\u0069\u006D\u006dage", r"\\u0069mage"])
+@pytest.mark.parametrize("key", ["type", r"\u0074ype"])
+def test_an_image_is_one_however_its_letters_are_written(key: str, escaped: str) -> None:
+    part = f'{{"{key}":"{escaped}"}}'
+    body = f'{{"model":"auto","messages":[{{"role":"user","content":[{part},{part}]}}],"output_format":{part}}}'
+    written = json.loads(part)["type"]
+
+    request = parse_request(Endpoint.MESSAGES, body.encode())
+
+    assert request.images == (2 if written == "image" else 0)
+
+
+def test_images_are_counted_in_what_is_too_much_to_be_read() -> None:
+    parts = '{"type":"image_url"},' + ",".join(["[]"] * 200_000)
+    body = f'{{"model":"auto","messages":[{{"role":"user","content":[{parts}]}}]}}'
+
+    request = parse_request(Endpoint.CHAT_COMPLETIONS, body.encode())
+
+    assert (request.images, request.user_turns, request.texts) == (1, (), None)
+
+
+def test_json_is_asked_for_however_its_letters_are_written() -> None:
+    body = rb'{"model":"auto","messages":[{"role":"user"}],"response_format":{"t\u0079pe":"\u006Ason_object"}}'
+
+    assert parse_request(Endpoint.CHAT_COMPLETIONS, body).json
+
+
+def test_functions_are_the_tools_of_older_clients() -> None:
+    body = {"model": "auto", "messages": _said("hi"), "functions": [{"name": "f"}, {"name": "g"}]}
+
+    assert parse_request(Endpoint.CHAT_COMPLETIONS, json.dumps(body).encode()).tools == 2
+
+
 @pytest.mark.parametrize(
     ("tools", "count"),
     [
@@ -422,15 +461,29 @@ def test_every_text_of_a_conversation_is_among_its_texts(endpoint: Endpoint, mem
 @pytest.mark.parametrize(
     "members",
     [
-        {"messages": [{"role": "user", "content": "hi"}], "user": SECRET, "metadata": {"to": SECRET}},
-        {"messages": [{"role": "user", "content": "hi"}], "tools": [{"description": SECRET}]},
+        {"user": SECRET},
+        {"metadata": {"to": SECRET}},
+        {"tools": [{"description": SECRET}]},
+        {"prediction": {"type": "content", "content": SECRET}},
+        {"unknown": {SECRET: None}},
     ],
 )
-def test_what_no_one_said_is_none_of_its_texts(members: dict[str, Any]) -> None:
-    request = parse_request(Endpoint.CHAT_COMPLETIONS, json.dumps({"model": "auto"} | members).encode())
+def test_a_provider_gets_all_of_a_request_so_all_of_it_is_among_its_texts(members: dict[str, Any]) -> None:
+    body = {"model": "auto", "messages": [{"role": "user", "content": "hi"}]} | members
 
-    assert request.texts is not None
-    assert not any(SECRET in text for text in request.texts)
+    texts = parse_request(Endpoint.CHAT_COMPLETIONS, json.dumps(body).encode()).texts
+
+    assert texts is not None
+    assert any(SECRET in text for text in texts)
+
+
+def test_of_a_name_that_is_given_twice_both_texts_are_there() -> None:
+    said = [json.dumps([{"role": "user", "content": text}]) for text in (SECRET, "hi")]
+    body = f'{{"model":"auto","messages":{said[0]},"messages":{said[1]}}}'
+
+    texts = parse_request(Endpoint.CHAT_COMPLETIONS, body.encode()).texts
+
+    assert texts == ("role", "user", "content", SECRET, "role", "user", "content", "hi")
 
 
 @pytest.mark.parametrize("endpoint", [Endpoint.CHAT_COMPLETIONS, Endpoint.MESSAGES])
@@ -622,7 +675,7 @@ def test_a_conversation_of_more_than_200000_objects_and_strings_stays_unread(
 
     request = parse_request(Endpoint.CHAT_COMPLETIONS, body)
 
-    assert (bool(request.prompt), len(request.user_turns), request.images) == (bool(user_turns), user_turns, 0)
+    assert (bool(request.prompt), len(request.user_turns)) == (bool(user_turns), user_turns)
     assert body[request.model_member.start : request.model_member.end] == b'"auto"'
     assert request.input_tokens == pytest.approx(len(body) / BYTES_PER_TOKEN, abs=20)
 

@@ -246,6 +246,7 @@ async def test_a_rule_that_settles_it_skips_the_classifier(action: dict[str, Any
     assert (classifier.prompts, routed.classify_seconds) == ([], 0)
     assert json.loads(routed.record)["rule"] == "the rule"
     assert json.loads(routed.record)["readings"] == []
+    assert json.loads(routed.record)["classification"] == "skipped"
     assert json.loads(routed.record)["classifier"] is None
 
 

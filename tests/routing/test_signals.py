@@ -159,10 +159,37 @@ CALL = {"id": "c", "type": "function", "function": {"name": "send", "arguments":
         (RESPONSES, {"input": [{"type": "function_call_output", "output": MAIL}]}, {"email": 1}),
         (RESPONSES, {"prompt": {"id": "p", "variables": {"to": MAIL}}}, {"email": 1}),
         (Endpoint.COMPLETIONS, {"prompt": ["hi", MAIL]}, {"email": 1}),
-        # not what the client says of itself, nor what tools are for
-        (CHAT, said("hello", user=MAIL, metadata={"to": MAIL}), {}),
-        (CHAT, said("hello", tools=[{"type": "function", "function": {"name": "f", "description": MAIL}}]), {}),
-        # nor an image, whatever its letters happen to spell
+        # a provider gets all of it, whatever it is for
+        (CHAT, said("hello", user=MAIL), {"email": 1}),
+        (CHAT, said("hello", metadata={"to": MAIL}), {"email": 1}),
+        (CHAT, said("hello", prediction={"type": "content", "content": CARD}), {"card": 1}),
+        (CHAT, said("hello", tools=[{"function": {"name": "f", "description": MAIL}}]), {"email": 1}),
+        # in the keys of what a tool is given, and beside them
+        (MESSAGES, user({"type": "tool_use", "input": {MAIL: True}}), {"email": 1}),
+        (MESSAGES, user({"type": "tool_use", "input": {"ssn": "536901239"}}), {"national_id": 1}),
+        (MESSAGES, user({"type": "tool_use", "input": {"card": 4111111111111111.0}}), {"card": 1}),
+        (
+            CHAT,
+            user({"type": "text", "text": "My SSN is"}, {"type": "text", "text": "536901239"}),
+            {"national_id": 1},
+        ),
+        # in JSON within a string, once or twice
+        (RESPONSES, {"input": [{"type": "function_call", "arguments": json.dumps(f"To:\n{CARD}")}]}, {"card": 1}),
+        (RESPONSES, {"input": json.dumps(json.dumps(f"To:\t{CARD}"))}, {"card": 1}),
+        (CHAT, said(MAIL.replace("@", r"\u0040")), {"email": 1}),
+        (CHAT, said(r"\uff14" + r"\uff11" * 15), {"card": 1}),
+        # a column of numbers is no image
+        (
+            CHAT,
+            user(
+                {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}},
+                {"type": "text", "text": "\n".join(["4111111111111111"] * 40)},
+            ),
+            {"card": 40},
+        ),
+        # what was searched in part may have more
+        (CHAT, said("123456789 x\n" * 10_001 + CARD), None),
+        # not in an image, whatever its letters happen to spell
         (
             MESSAGES,
             user({"type": "image", "source": {"type": "base64", "data": f"{PNG}4111111111111111/{PNG}"}}, TEXT),

@@ -5,9 +5,12 @@ from typing import TypeVar
 
 from sidecar.config.compiling.names import Names
 from sidecar.config.document import Loc
+from sidecar.config.running import ReadHeader
 from sidecar.routing.phrases import PatternList, PhraseList
 from sidecar.routing.policy import Model
-from sidecar.routing.signals import SignalReader
+from sidecar.routing.signals import MAX_COST_HEADER, TIER_HEADER, SignalReader
+
+_ASKING = {"set_tier": TIER_HEADER, "set_max_cost": MAX_COST_HEADER}
 
 _List = TypeVar("_List", PhraseList, PatternList)
 
@@ -20,6 +23,19 @@ def compile_reader(names: Names, models: Iterable[Model]) -> SignalReader:
         keywords=_compile_lists(names, PhraseList, ("signals", "keywords"), written.keywords),
         patterns=_compile_lists(names, PatternList, ("signals", "patterns"), written.patterns),
         parameters=frozenset[str]().union(*(model.unsupported for model in models)),
+    )
+
+
+def compile_read_headers(names: Names) -> tuple[ReadHeader, ...]:
+    """Those of `signals.headers`, and those by which callers may ask for something."""
+    written, line_of = names.written, names.document.line_of
+    asked = [header for freedom, header in _ASKING.items() if freedom in written.callers_may]
+    return (
+        *(
+            ReadHeader(header, f"signals.headers.{name}", line_of(("signals", "headers", name)))
+            for name, header in written.signals.headers.items()
+        ),
+        *(ReadHeader(header, "callers_may", line_of(("callers_may",))) for header in asked),
     )
 
 

@@ -49,7 +49,7 @@ def _filter_nodes(listener: HttpListener) -> list[Node]:
     return [it.node for it in listener.filters]
 
 
-def _surviving(listener: HttpListener, names: Sequence[str]) -> list[str]:
+def surviving(listener: HttpListener, names: Sequence[str]) -> list[str]:
     """Which of these headers reach the filters with what a client wrote, under whatever name."""
     values = {name: name for name in (*names, *_CALLERS)}
     for extension in listener.http.at("early_header_mutation_extensions").items():
@@ -75,7 +75,7 @@ def _mutated(values: dict[str, str], mutation: Node) -> dict[str, str]:
 
 def _our_headers(gateway: Gateway) -> Iterator[Fault]:
     for edge in gateway.edges:
-        found = _surviving(edge.listener, _OURS)
+        found = surviving(edge.listener, _OURS)
         if found:
             place = edge.listener.http.at("early_header_mutation_extensions")
             yield Fault(place, f"a client can set {', '.join(found)}")
@@ -83,7 +83,7 @@ def _our_headers(gateway: Gateway) -> Iterator[Fault]:
 
 def _envoys_headers(gateway: Gateway) -> Iterator[Fault]:
     for edge in gateway.edges:
-        found = _surviving(edge.listener, _ENVOYS)
+        found = surviving(edge.listener, _ENVOYS)
         if found:
             place = edge.listener.http.at("early_header_mutation_extensions")
             yield Fault(place, f"a client can set {', '.join(found)}")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from sidecar.config.bypass import must_hold
 from sidecar.config.finding import Severity
 from sidecar.envoyconfig.finding import Fault, Rule
 from sidecar.envoyconfig.reading.document import Node
@@ -89,12 +90,15 @@ def _seconds(timeout: Node) -> float:
 
 
 def _failure_mode(gateway: Gateway) -> Iterator[Fault]:
+    if must_hold(gateway.config.policy):
+        return  # rather no answer than one that the policy forbids
     for allow in gateway.ext_proc_settings("failure_mode_allow"):
         if allow.flag() is not True:
             yield Fault(allow, "failure_mode_allow is not true")
 
 
-def _is_shown(rules: Node, name: str) -> bool:
+def is_shown(rules: Node, name: str) -> bool:
+    """Whether a request header passes ext_proc's `forward_rules`."""
     shown, hidden = rules.at("allowed_headers", "patterns"), rules.at("disallowed_headers", "patterns")
     if any(matches_string(it, name) for it in hidden.items()):
         return False
@@ -103,15 +107,16 @@ def _is_shown(rules: Node, name: str) -> bool:
 
 def _credentials(gateway: Gateway) -> Iterator[Fault]:
     asking = [it for it in _judges(gateway) if it.at("processing_mode", "request_header_mode").word() != "SKIP"]
+    read = {header.name for header in gateway.config.headers}
     for rules in (*gateway.ext_proc_settings("forward_rules"), *(config.at("forward_rules") for config in asking)):
-        shown = [name for name in CREDENTIALS if _is_shown(rules, name)]
+        shown = [name for name in CREDENTIALS if name not in read and is_shown(rules, name)]
         if shown:
             yield Fault(rules, f"the sidecar is shown {', '.join(shown)}")
 
 
 def _hidden(gateway: Gateway) -> Iterator[Fault]:
     for rules in gateway.ext_proc_settings("forward_rules"):
-        hidden = [name for name in READ_HEADERS if not _is_shown(rules, name)]
+        hidden = [name for name in READ_HEADERS if not is_shown(rules, name)]
         if hidden:
             yield Fault(rules, f"the sidecar is not shown {', '.join(hidden)}")
 
@@ -222,7 +227,7 @@ RULES = (
     ),
     Rule(
         "ext-proc-failure-mode",
-        Severity.ERROR,
+        Severity.WARNING,
         _failure_mode,
         reason="Without it a sidecar that is down turns every request into a 500 or 504; with it the default plan "
         "answers.",

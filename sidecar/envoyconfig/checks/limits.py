@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from sidecar.config.finding import Severity
 from sidecar.envoyconfig.finding import Fault, Rule
-from sidecar.envoyconfig.parts.names import MAX_BODY_BYTES
+from sidecar.envoyconfig.parts.names import MAX_BODY_BYTES, id_in_json
 from sidecar.envoyconfig.reading.document import Node
 from sidecar.envoyconfig.reading.edges import Choice
 from sidecar.envoyconfig.reading.elements import HttpListener
@@ -77,7 +77,7 @@ def _inner_bodies(gateway: Gateway) -> Iterator[Fault]:
 
 
 def _inner_room(gateway: Gateway) -> Iterator[Fault]:
-    longest = max(len(model.id.encode()) for model in gateway.config.policy.models.values())
+    longest = max(len(id_in_json(model.id).encode()) for model in gateway.config.policy.models.values())
     for edge, inner, node in _inner_limits(gateway):
         if edge <= inner < edge + longest:
             yield Fault(node, f"the internal listener holds {inner:.0f} bytes of a body, no more than the edge")

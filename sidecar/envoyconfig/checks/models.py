@@ -1,12 +1,14 @@
 """Rules for the way to each model: every attempt arrives with its own model id, host and path."""
 
+import json
 import re
 from collections.abc import Iterator
 from urllib.parse import SplitResult, urlsplit
 
 from sidecar.config.finding import Severity
 from sidecar.envoyconfig.finding import Fault, Rule
-from sidecar.envoyconfig.parts.names import API_HEADER, MODEL_HEADER
+from sidecar.envoyconfig.parts.names import API_HEADER, MODEL_HEADER, id_in_json
+from sidecar.envoyconfig.parts.upstreams import DEFAULT_PORTS
 from sidecar.envoyconfig.reading.attempts import Attempt
 from sidecar.envoyconfig.reading.document import Node
 from sidecar.envoyconfig.reading.edges import chooses_cluster, fixed_clusters
@@ -73,10 +75,13 @@ def _inner(gateway: Gateway) -> Iterator[tuple[Attempt, Node]]:
 def _model_ids(gateway: Gateway) -> Iterator[Fault]:
     for attempt, route in _inner(gateway):
         node = _model_id(attempt, route)
-        if node is not None and node.text() != attempt.model.id:
+        wanted = id_in_json(attempt.model.id)
+        if node is not None and node.text() != wanted:
             written = repr(node.text()) if node.is_set else "not set"
-            message = f"the model id of {attempt.model.name} is {written}, and {attempt.model.id!r} in the policy"
-            yield Fault(node, message, f"metadata: filter_metadata: {_LUA_NAMESPACE}: {{model: {attempt.model.id}}}")
+            message = f"the model id of {attempt.model.name} is {written}, and {wanted!r} in the policy"
+            is_escaped = " as JSON escapes it: the body has it between quotes as it is" * (wanted != attempt.model.id)
+            fix = f"metadata: filter_metadata: {_LUA_NAMESPACE}: {{model: {json.dumps(wanted, ensure_ascii=False)}}}"
+            yield Fault(node, message + is_escaped, fix)
 
 
 def _model_id(attempt: Attempt, route: Node) -> Node | None:
@@ -138,10 +143,17 @@ def _hosts(gateway: Gateway) -> Iterator[Fault]:
         literal = action.at("host_rewrite_literal")
         if action.at("auto_host_rewrite").flag() is True:
             continue  # the provider's address, which has a rule of its own
-        if literal.text() not in (host, provider_url(gateway, attempt).hostname):
+        if literal.text().lower() not in _spellings(provider_url(gateway, attempt)):
             written = repr(literal.text()) if literal.is_set else "not set"
             message = f"the host for {attempt.model.name} is {written}, and {host!r} in the policy"
             yield Fault(literal, message, f"host_rewrite_literal: {host}")
+
+
+def _spellings(url: SplitResult) -> tuple[str, ...]:
+    """Of the host that a request may be for: with the port or without."""
+    bare = url.hostname or ""
+    name = f"[{bare}]" if ":" in bare else bare
+    return bare, name, f"{name}:{url.port or DEFAULT_PORTS[url.scheme]}"
 
 
 def _paths(gateway: Gateway) -> Iterator[Fault]:

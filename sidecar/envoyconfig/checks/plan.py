@@ -47,9 +47,12 @@ def _no_fallback(gateway: Gateway) -> Iterator[Fault]:
             for endpoint in sorted(gateway.endpoints):
                 decided = edge.route_of(host, endpoint, is_decided=True)
                 undecided = edge.route_of(host, endpoint, is_decided=False)
-                if decided is None or decided.choice is not Choice.HEADER:
+                if decided is None or decided.choice not in (Choice.HEADER, Choice.PLAN):
                     continue
-                if undecided is None or undecided.choice is Choice.HEADER:
+                is_lost = undecided is None and is_surely_unmatched(
+                    host.at("routes").items(), chat_request(endpoint, is_decided=False)
+                )
+                if is_lost or (undecided is not None and undecided.choice is Choice.HEADER):
                     yield Fault(decided.node, f"no other route takes /v1/{endpoint} when there is no decision")
 
 
@@ -86,15 +89,23 @@ def _plans(gateway: Gateway) -> Iterator[ChatRoute]:
     return (route for route in gateway.plan_routes if route.choice is Choice.PLAN)
 
 
+def _plans_of(gateway: Gateway, *, is_decided: bool) -> Iterator[ChatRoute]:
+    """Those that may take requests with a decision, or those without."""
+    for edge in gateway.edges:
+        for route in edge.routes:
+            if route.choice is Choice.PLAN and edge.takes(route, is_decided=is_decided):
+                yield route
+
+
 def _namespace(gateway: Gateway) -> Iterator[Fault]:
-    for route in _plans(gateway):
+    for route in _plans_of(gateway, is_decided=True):
         namespace = route.specifier.at("override_metadata_namespace")
         if namespace.text() != METADATA_NAMESPACE:
             yield Fault(namespace, f"override_metadata_namespace is {namespace.text() or 'not set'}")
 
 
 def _missing_models(gateway: Gateway) -> Iterator[Fault]:
-    for route in _plans(gateway):
+    for route in _plans_of(gateway, is_decided=True):
         names = {group.name for group in route.groups}
         for model in gateway.config.policy.models.values():
             if model.endpoints & route.endpoints and model.cluster not in names:
@@ -138,7 +149,7 @@ def _other_apis(gateway: Gateway) -> Iterator[Fault]:
 
 def _default_plan(gateway: Gateway) -> Iterator[Fault]:
     models = models_by_cluster(gateway.config)
-    for route in _plans(gateway):
+    for route in _plans_of(gateway, is_decided=False):
         wanted = _fallbacks(gateway, route)
         first = route.groups[0] if route.groups else None
         if first is None or not wanted or models.get(first.name) in wanted:

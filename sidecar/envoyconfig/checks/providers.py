@@ -1,12 +1,15 @@
 """Rules for the providers' clusters: the right address, checked TLS, and a sick provider is left alone."""
 
+import json
 from collections.abc import Iterator
+from ipaddress import ip_address
 from urllib.parse import SplitResult
 
 from sidecar.config.finding import Severity
 from sidecar.envoyconfig.checks.bootstrap import is_loopback
 from sidecar.envoyconfig.checks.models import provider_url
 from sidecar.envoyconfig.finding import Fault, Rule
+from sidecar.envoyconfig.parts.upstreams import DEFAULT_PORTS
 from sidecar.envoyconfig.reading.attempts import Attempt
 from sidecar.envoyconfig.reading.document import Node
 from sidecar.envoyconfig.reading.elements import Cluster
@@ -14,7 +17,6 @@ from sidecar.envoyconfig.reading.gateway import Gateway
 from sidecar.envoyconfig.reading.matching import matches_string
 
 _DNS_CLUSTER = "envoy.extensions.clusters.dns.v3.DnsCluster"
-_PORTS = {"https": 443, "http": 80}
 
 # Longer than providers and the load balancers before them keep an idle connection.
 _LONGEST_IDLE = 300
@@ -27,13 +29,30 @@ def _reached(gateway: Gateway) -> Iterator[tuple[Attempt, Cluster, SplitResult]]
             yield attempt, attempt.provider, provider_url(gateway, attempt)
 
 
+def _is_ip_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _same_host(one: str, other: str) -> bool:
+    """Whatever their case, or an address's spelling."""
+    if _is_ip_address(one) and _is_ip_address(other):
+        return ip_address(one) == ip_address(other)
+    return one.lower().rstrip(".") == other.lower().rstrip(".")
+
+
 def _addresses(gateway: Gateway) -> Iterator[Fault]:
     for attempt, cluster, url in _reached(gateway):
-        wanted = url.hostname, url.port or _PORTS[url.scheme]
+        wanted = url.hostname or "", url.port or DEFAULT_PORTS[url.scheme]
         for address in cluster.addresses:
             socket = address.at("socket_address")
             found = socket.at("address").text(), socket.at("port_value").number()
-            if socket.at("address").is_set and found != wanted:
+            if not socket.at("address").is_set or socket.at("named_port").is_set:
+                continue
+            if not _same_host(found[0], wanted[0]) or found[1] != wanted[1]:
                 message = f"cluster {cluster.name!r} is at {found[0]}:{found[1] or 0:g}"
                 yield Fault(
                     socket.at("address"),
@@ -58,9 +77,11 @@ def _encrypted(gateway: Gateway) -> Iterator[tuple[Cluster, Node, str]]:
 
 def _sni(gateway: Gateway) -> Iterator[Fault]:
     for cluster, tls, host in _encrypted(gateway):
+        if _is_ip_address(host):
+            continue  # SNI has names only (RFC 6066, 3); which one the server at an address wants, nobody can tell
         automatic = cluster.http.at("upstream_http_protocol_options", "auto_sni"), tls.at("auto_host_sni")
         sni = tls.at("sni")
-        if sni.text() != host and not (not sni.is_set and any(it.flag() is True for it in automatic)):
+        if not _same_host(sni.text(), host) and not (not sni.is_set and any(it.flag() is True for it in automatic)):
             yield Fault(sni, f"sni is {sni.text() or 'not set'}, and the host {host}", f"sni: {host}")
 
 
@@ -94,10 +115,13 @@ def _names(gateway: Gateway) -> Iterator[Fault]:
             continue
         names = context.at("match_typed_subject_alt_names")
         matchers = [it.at("matcher") for it in names.items()] + context.at("match_subject_alt_names").items()
+        kind = "IP_ADDRESS" if _is_ip_address(host) else "DNS"
+        fix = f"match_typed_subject_alt_names: [{{san_type: {kind}, matcher: {{exact: {json.dumps(host)}}}}}]"
+        expected = tls.at("sni").text() if kind == "IP_ADDRESS" and tls.at("sni").is_set else host
         if not matchers:
-            yield Fault(names, f"the certificate of {host} may be for any name")
-        elif not any(matches_string(it, host) is not False for it in matchers):
-            yield Fault(names, f"no certificate of {host} passes these names")
+            yield Fault(names, f"the certificate of {host} may be for any name", fix)
+        elif not any(matches_string(it, name) is not False for it in matchers for name in (host, expected)):
+            yield Fault(names, f"no certificate of {host} passes these names", fix)
 
 
 def _breakers(gateway: Gateway) -> Iterator[Fault]:

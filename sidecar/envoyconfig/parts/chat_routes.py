@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sidecar.config.bypass import broken_by
 from sidecar.routing.api import Api, Endpoint
 from sidecar.routing.policy import Model, Policy
 from sidecar.routing.tier import Tier
@@ -17,11 +18,19 @@ class ChatRoute:
     endpoints: tuple[Endpoint, ...]
     models: tuple[Model, ...]
     """All that a decision on these endpoints may name, in the order of the default plan."""
+    default_plan: tuple[Model, ...]
+    """Those of them that may answer whatever comes: what is required for some requests holds for them too. All, if
+    not even the fallback may."""
 
     @property
     def default(self) -> Model:
         """The model that answers when nothing is decided."""
-        return self.models[0]
+        return self.default_plan[0]
+
+    @property
+    def is_choosy(self) -> bool:
+        """Whether some models may answer only what was decided."""
+        return self.default_plan != self.models
 
 
 def plan_chat_routes(policy: Policy) -> list[ChatRoute]:
@@ -46,14 +55,16 @@ def _routes_of(api: Api, policy: Policy) -> list[ChatRoute]:
         # Requests to an endpoint that nobody offers need a route too: the sidecar refuses them.
         plan = plans[endpoint] or plans[able[0]]
         groups.setdefault(plan[0].name, []).append(endpoint)
+    merged = [_merge([plans[endpoint] for endpoint in group]) for group in groups.values()]
     return [
         ChatRoute(
             name=api.value if index == 0 else f"{api}-{group[0].replace('/', '-')}",
             api=api,
             endpoints=tuple(group),
-            models=_merge([plans[endpoint] for endpoint in group]),
+            models=models,
+            default_plan=_allowed(models, policy),
         )
-        for index, group in enumerate(groups.values())
+        for index, (group, models) in enumerate(zip(groups.values(), merged, strict=True))
     ]
 
 
@@ -66,6 +77,11 @@ def _default_plan(endpoint: Endpoint, policy: Policy) -> list[Model]:
     below = sorted((model for model in models if model.tier < start), key=lambda model: -model.tier)
     order = [fallback, *above, *below] if fallback else [*above, *below]
     return list({model.name: model for model in order}.values())
+
+
+def _allowed(models: tuple[Model, ...], policy: Policy) -> tuple[Model, ...]:
+    allowed = tuple(model for model in models if not broken_by(model, policy))
+    return allowed if models[0] in allowed else models
 
 
 def _merge(plans: Sequence[list[Model]]) -> tuple[Model, ...]:

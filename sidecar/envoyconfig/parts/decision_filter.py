@@ -1,5 +1,6 @@
 """The ext_proc filter: how Envoy asks the sidecar, what it shows it, and what it lets it change."""
 
+from collections.abc import Set as AbstractSet
 from datetime import timedelta
 
 from sidecar.envoyconfig.parts.messages import (
@@ -19,14 +20,15 @@ _HeaderMode = ext_proc.ProcessingModeHeaderSendMode
 _BodyMode = ext_proc.ProcessingModeBodySendMode
 
 _CREDENTIALS = ("authorization", "proxy-authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie")
-"""The sidecar has no use for them."""
+"""The sidecar has no use for them, unless the policy reads one."""
 
 # Its own headers, the length of the body that it rewrote, the type of an error.
 _MAY_SET = "^(x-llm-.*|content-length|content-type)$"
 
 
-def decision_filter() -> hcm.HttpFilter:
-    """Asks the sidecar, and goes on without it where there is none."""
+def decision_filter(wanted_headers: AbstractSet[str]) -> hcm.HttpFilter:
+    """Asks the sidecar, and goes on without it where there is none. `wanted_headers`: those that the policy reads."""
+    hidden = [name for name in _CREDENTIALS if name not in wanted_headers]
     settings = ext_proc.ExternalProcessor(
         stat_prefix=SIDECAR,
         failure_mode_allow=True,
@@ -50,7 +52,7 @@ def decision_filter() -> hcm.HttpFilter:
         ),
         forward_rules=ext_proc.HeaderForwardingRules(
             disallowed_headers=matcher.ListStringMatcher(
-                patterns=[matcher.StringMatcher(exact=name) for name in _CREDENTIALS]
+                patterns=[matcher.StringMatcher(exact=name) for name in hidden]
             )
         ),
         mutation_rules=mutation_rules.HeaderMutationRules(disallow_all=True, allow_expression=regex(_MAY_SET)),

@@ -1,5 +1,6 @@
 """The listener `edge`: the clients' side."""
 
+from collections.abc import Set as AbstractSet
 from datetime import timedelta
 
 from sidecar.envoyconfig.parts.decision_filter import decision_filter
@@ -31,8 +32,10 @@ _Escaped = hcm.HttpConnectionManagerPathWithEscapedSlashesAction
 _Underscores = core.HttpProtocolOptionsHeadersWithUnderscoresAction
 
 
-def edge_listener(routes: route.RouteConfiguration, attempts: int) -> listener.Listener:
-    """`attempts`: the most that one request may take."""
+def edge_listener(
+    routes: route.RouteConfiguration, attempts: int, wanted_headers: AbstractSet[str]
+) -> listener.Listener:
+    """`attempts`: the most that one request may take; `wanted_headers`: those that the policy reads."""
     manager = hcm.HttpConnectionManager(
         stat_prefix=EDGE,
         use_remote_address=True,
@@ -51,7 +54,7 @@ def edge_listener(routes: route.RouteConfiguration, attempts: int) -> listener.L
         local_reply_config=edge_replies(),
         tracing=request_tracing(),
         access_log=[access_log()],
-        http_filters=[decision_filter(), router_filter()],
+        http_filters=[decision_filter(wanted_headers), router_filter()],
         route_config=routes,
     )
     return listener.Listener(

@@ -21,6 +21,7 @@ from sidecar.envoyconfig.parts.names import (
 )
 from sidecar.envoyconfig.parts.retries import failover, first_of_plan, same_model
 from sidecar.routing.api import Api, Endpoint
+from sidecar.routing.policy import Model
 
 _NEVER = timedelta(0)  # a stream may last as long as it flows; the limits are in the retry policy
 
@@ -32,7 +33,7 @@ _METHODS_WITHOUT_PROMPT = "GET|HEAD|DELETE|OPTIONS"
 def edge_routes(chats: Sequence[ChatRoute], unspoken: Sequence[Api], *, is_basic: bool) -> route.RouteConfiguration:
     """`chats`, `unspoken`: all chat requests that there are, and those in the shape of no model."""
     fallbacks = {chat.api: chat.default.cluster for chat in reversed(chats)}
-    of_chats = [it for chat in chats for it in (_basic(chat) if is_basic else [_resilient(chat, chats)])]
+    of_chats = [it for chat in chats for it in (_basic(chat) if is_basic else _resilient(chat, chats))]
     host = route.VirtualHost(
         name="llm",
         domains=["*"],
@@ -63,19 +64,34 @@ def no_sidecar() -> dict[str, protobuf.Any]:
     return {EXT_PROC: packed(ext_proc.ExtProcPerRoute(disabled=True))}
 
 
-def _resilient(chat: ChatRoute, chats: Sequence[ChatRoute]) -> route.Route:
-    """The decision's plan, or the whole list in the order of the default plan."""
-    action = route.RouteAction(inline_cluster_specifier_plugin=first_of_plan(chat), retry_policy=failover(chats))
-    return _chat_route(chat.name, chat, action, [carries_a_prompt()])
+def _resilient(chat: ChatRoute, chats: Sequence[ChatRoute]) -> list[route.Route]:
+    """The decision's plan, or the whole list in the order of the default plan.
+
+    Where not all of them may answer what nobody has looked at, the list for that is a route of its own.
+    """
+    decided = _planned(chat.models, chats)
+    if not chat.is_choosy:
+        return [_chat_route(chat.name, chat, decided, [carries_a_prompt()])]
+    default = _planned(chat.default_plan, chats)
+    return _decided_or_not(chat, decided, default)
+
+
+def _planned(models: Sequence[Model], chats: Sequence[ChatRoute]) -> route.RouteAction:
+    return route.RouteAction(inline_cluster_specifier_plugin=first_of_plan(models), retry_policy=failover(chats))
 
 
 def _basic(chat: ChatRoute) -> list[route.Route]:
-    """The first takes the model that the sidecar chose: it sets a header and makes Envoy pick the route again."""
-    decided = route.HeaderMatcher(name=CLUSTER_HEADER, present_match=True)
+    """The model that the sidecar chose, or the fallback."""
     chosen = route.RouteAction(cluster_header=CLUSTER_HEADER, retry_policy=same_model())
     default = route.RouteAction(cluster=chat.default.cluster, retry_policy=same_model())
+    return _decided_or_not(chat, chosen, default)
+
+
+def _decided_or_not(chat: ChatRoute, decided: route.RouteAction, default: route.RouteAction) -> list[route.Route]:
+    """The first is for what the sidecar has decided: it sets a header and makes Envoy pick the route again."""
+    is_decided = route.HeaderMatcher(name=CLUSTER_HEADER, present_match=True)
     return [
-        _chat_route(chat.name, chat, chosen, [carries_a_prompt(), decided]),
+        _chat_route(chat.name, chat, decided, [carries_a_prompt(), is_decided]),
         _chat_route(f"{chat.name}-fallback", chat, default, [carries_a_prompt()]),
     ]
 

@@ -4,7 +4,6 @@ Reached only from this Envoy: the cluster of each model points here and says whi
 needs for its model is in that model's route and in its provider cluster, so it is right on every attempt.
 """
 
-import json
 from collections.abc import Mapping
 from datetime import timedelta
 
@@ -35,6 +34,7 @@ from sidecar.envoyconfig.parts.names import (
     SET_MODEL_PATH,
     TARGET_HEADER,
     TIER_HEADER,
+    id_in_json,
     provider_cluster,
 )
 from sidecar.envoyconfig.parts.retries import first_byte
@@ -158,11 +158,10 @@ def _routes(policy: Policy, upstreams: Mapping[str, Upstream]) -> route.RouteCon
 
 def _route(model: Model, upstream: Upstream) -> route.Route:
     target = route.HeaderMatcher(name=TARGET_HEADER, string_match=matcher.StringMatcher(exact=model.name))
-    id_in_json = json.dumps(model.id, ensure_ascii=False)[1:-1]  # set_model.lua puts it between quotes as it is
     return route.Route(
         name=model.name,
         match=route.RouteMatch(prefix="/v1/", case_sensitive=False, headers=[target]),
-        metadata=core.Metadata(filter_metadata={LUA: struct({"model": id_in_json})}),
+        metadata=core.Metadata(filter_metadata={LUA: struct({"model": id_in_json(model.id)})}),
         route=route.RouteAction(
             cluster=provider_cluster(model.name),
             host_rewrite_literal=upstream.authority,

@@ -1,5 +1,7 @@
 """The names that Envoy's configuration and the sidecar, or two parts of the configuration, have to agree on."""
 
+import json
+
 EDGE = "edge"
 MODELS = "models"
 SIDECAR = "sidecar"
@@ -30,6 +32,11 @@ MAX_BODY_BYTES = 16 * 1024 * 1024
 def provider_cluster(model: str) -> str:
     """The cluster that reaches the provider of that model."""
     return f"{model}-provider"
+
+
+def id_in_json(model_id: str) -> str:
+    """The model's id as a route has it for set_model.lua, which puts it between quotes as it is."""
+    return json.dumps(model_id, ensure_ascii=False)[1:-1]
 
 
 def from_metadata(key: str) -> str:

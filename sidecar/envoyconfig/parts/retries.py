@@ -7,6 +7,7 @@ from sidecar.envoyconfig.parts.chat_routes import ChatRoute
 from sidecar.envoyconfig.parts.messages import extension, route
 from sidecar.envoyconfig.parts.names import METADATA_NAMESPACE
 from sidecar.envoyconfig.parts.priority_group import ClusterWeight, PriorityGroup, PriorityGroupClusterSpecifier
+from sidecar.routing.policy import Model
 
 FIRST_BYTE_SECONDS = 120
 """The longest that a model may take to begin its answer. Without `"stream": true` that is the whole generation."""
@@ -50,11 +51,11 @@ def first_byte() -> route.RetryPolicy:
     return route.RetryPolicy(num_retries=0, per_try_timeout=timedelta(seconds=FIRST_BYTE_SECONDS))
 
 
-def first_of_plan(chat: ChatRoute) -> route.ClusterSpecifierPlugin:
+def first_of_plan(models: Sequence[Model]) -> route.ClusterSpecifierPlugin:
     """Takes the plan from the decision: names of groups, in the order to try. Without one the order here counts."""
     groups = [
         PriorityGroup(name=model.cluster, clusters=[ClusterWeight(cluster_name=model.cluster, weight=1)])
-        for model in chat.models
+        for model in models
     ]
     specifier = PriorityGroupClusterSpecifier(priority_groups=groups, override_metadata_namespace=METADATA_NAMESPACE)
     return route.ClusterSpecifierPlugin(

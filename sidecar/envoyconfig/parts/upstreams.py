@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from sidecar.config.compile import Config
 from sidecar.routing.api import Api
 
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class CannotRenderError(Exception):
@@ -76,7 +76,7 @@ def read_upstreams(config: Config) -> dict[str, Upstream]:
 def _read_upstream(config: Config, name: str, slug: str) -> Upstream:
     provider = config.providers[name]
     parts = urlsplit(provider.url)
-    host, port = parts.hostname or "", parts.port or _DEFAULT_PORTS[parts.scheme]
+    host, port = parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme]
     bracketed = f"[{host}]" if ":" in host else host
     return Upstream(
         name=name,
@@ -85,7 +85,7 @@ def _read_upstream(config: Config, name: str, slug: str) -> Upstream:
         host=host,
         port=port,
         is_tls=parts.scheme == "https",
-        authority=bracketed if port == _DEFAULT_PORTS[parts.scheme] else f"{bracketed}:{port}",
+        authority=bracketed if port == DEFAULT_PORTS[parts.scheme] else f"{bracketed}:{port}",
         prefix=parts.path.rstrip("/") + "/",
         key_file=provider.api_key_file,
     )

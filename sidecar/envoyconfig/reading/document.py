@@ -1,5 +1,8 @@
 """The text of an Envoy file as a tree: every value knows where it stands, aliases and merge keys are followed."""
 
+import codecs
+import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -14,6 +17,12 @@ from sidecar.envoyconfig.reading.scalars import Scalar, read_flag, read_number, 
 _LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 MERGE_KEY = "<<"
+# What YAML 1.1 refuses, or takes for the end of a line, and YAML 1.2 does not.
+_NO_TEXT = re.compile(f"{yaml.reader.Reader.NON_PRINTABLE.pattern}|[\x85\u2028\u2029]")
+_BLANK = re.compile("^[ \t]*\t[ \t]*(?=#|$)", re.MULTILINE)
+# Of a surrogate pair in JSON, behind an even number of backslashes.
+_PAIR = re.compile(r"(?<!\\)((?:\\\\)*)(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})")
+
 _IGNORED_TAG = "!ignore"  # Envoy passes over a key that is tagged so
 
 
@@ -162,8 +171,6 @@ def read_file(file: Path) -> Document:
         roots = _compose(file)
     except OSError as error:
         raise UnreadableError(_TOP, error.strerror or str(error)) from error
-    except UnicodeDecodeError as error:
-        raise UnreadableError(_TOP, f"not UTF-8: {error.reason} at byte {error.start}") from error
     except yaml.MarkedYAMLError as error:
         place = error.problem_mark or error.context_mark
         mark = Mark(place.line + 1, place.column + 1) if place else _TOP
@@ -175,17 +182,35 @@ def read_file(file: Path) -> Document:
     nodes = [Node(file, _mark(root), root) for root in roots]
     if not nodes or not isinstance(nodes[0].yaml, yaml.MappingNode):
         raise UnreadableError(_TOP, "expected a mapping, the bootstrap of an Envoy")
-    return Document(nodes[0], nodes[1] if len(nodes) > 1 else None)
+    written = (it for it in nodes[1:] if not isinstance(it.yaml, yaml.ScalarNode) or it.yaml.value)
+    return Document(nodes[0], next(written, None))  # a --- at the very end starts nothing
 
 
 def _compose(file: Path) -> list[yaml.Node]:
-    text = file.read_text("utf-8")
-    if file.suffix == ".json":
-        text = text.replace("\t", " ")  # YAML forbids to indent by tabs; within the strings of JSON there are none
+    text = _decode(file)
     roots = [root for root in yaml.compose_all(text, _LOADER) if root is not None]
     for root in roots:
         _refuse_circles(root, frozenset(), set())
     return roots
+
+
+def _decode(file: Path) -> str:
+    """As Envoy does, so that libyaml reads what Envoy's own parsers read."""
+    content = file.read_bytes()
+    is_json = file.suffix.lower() == ".json"
+    is_utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    if is_json and (is_utf_16 or content.startswith(codecs.BOM_UTF8)):
+        raise UnreadableError(_TOP, "a byte order mark, which JSON does not have")
+    text = _NO_TEXT.sub("\ufffd", content.decode("utf-16" if is_utf_16 else "utf-8", "replace"))
+    if is_json:
+        return _PAIR.sub(_character, text.replace("\t", " "))  # within the strings of JSON there are no tabs
+    return _BLANK.sub(lambda found: " " * len(found[0]), text)
+
+
+def _character(pair: re.Match[str]) -> str:
+    """The character that JSON writes as two escapes, and YAML as one."""
+    character: str = json.loads(f'"{pair[2]}"')
+    return pair[1] + character
 
 
 @cache

@@ -113,6 +113,11 @@ class Edge:
         found = find_route(virtual_host.at("routes").items(), chat_request(endpoint, is_decided=is_decided))
         return next((it for it in self.routes if found is not None and it.node.yaml is found.yaml), None)
 
+    def takes(self, route: ChatRoute, *, is_decided: bool) -> bool:
+        """Whether one of its routes may take requests with a decision of the sidecar, or those without."""
+        taken = [self.route_of(route.virtual_host, it, is_decided=is_decided) for it in route.endpoints]
+        return not taken or any(it is None or it.node.yaml is route.node.yaml for it in taken)
+
     def settings(self, *names: str) -> list[Node]:
         """A setting of the ext_proc filter, and the same setting of every chat route that has its own."""
         if self.ext_proc is None:

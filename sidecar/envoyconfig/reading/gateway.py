@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sidecar.config.compile import Config
+from sidecar.config.compile import Config, load_config
+from sidecar.config.document import ConfigError
 from sidecar.envoyconfig.reading.attempts import Attempt, find_attempts
 from sidecar.envoyconfig.reading.document import Document, Node, read_file
 from sidecar.envoyconfig.reading.edges import EXT_PROC, ChatRoute, Choice, Edge, find_edges, fixed_clusters
@@ -29,6 +30,8 @@ class Gateway:
     attempts: tuple[Attempt, ...]
     secret_files: Mapping[str, SecretFile]
     """By the path that the file names."""
+    shadows: Mapping[Path, Config]
+    """The policies that are tried beside this one, by their files; those that load."""
 
     @property
     def root(self) -> Node:
@@ -150,7 +153,16 @@ def read_gateway(config: Config, file: Path) -> Gateway:
         edges=edges,
         attempts=find_attempts(edges, models_by_cluster(config), listeners, clusters),
         secret_files=secret_files,
+        shadows=dict(_load_shadows(config)),
     )
+
+
+def _load_shadows(config: Config) -> Iterator[tuple[Path, Config]]:
+    for file in config.shadow:
+        try:
+            yield file, load_config(file)
+        except ConfigError:  # which is a finding in the policy
+            continue
 
 
 def _endpoints(config: Config) -> frozenset[Endpoint]:

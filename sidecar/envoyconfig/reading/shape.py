@@ -105,6 +105,9 @@ class ShapeCheck:
         name, value = node.typed()
         if not name:
             yield ShapeFault(Misfit.MISSING_TYPE, node, "@type is missing")
+        elif "/" not in node.at("@type").text():
+            fix = f'"@type": type.googleapis.com/{name}'
+            yield ShapeFault(Misfit.UNKNOWN_TYPE, node.at("@type"), f"{name} lacks type.googleapis.com/", fix)
         elif name.startswith("google.protobuf."):
             return
         elif fields_of(name) is not None:
@@ -120,6 +123,9 @@ def _check_keys(root: Node) -> Iterator[ShapeFault]:
     for node in root.walk():
         if not isinstance(node.yaml, yaml.MappingNode):
             continue
+        for key, _ in own_pairs(node.yaml):
+            if not isinstance(key, yaml.ScalarNode):
+                yield ShapeFault(Misfit.WRONG_TYPE, Node(node.file, key_mark(key), key), "expected text for a key")
         keys = [key for key, _ in own_pairs(node.yaml) if isinstance(key, yaml.ScalarNode)]
         counts = Counter(key.value for key in keys)
         for key in keys:

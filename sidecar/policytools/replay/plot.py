@@ -19,6 +19,8 @@ def check_plot(file: Path) -> None:
     """Before the work is done. Raises InputError if nothing can be drawn there."""
     if file.suffix not in _FORMATS:
         raise InputError(f"{file}: expected a name that ends in {' or '.join(_FORMATS)}")
+    if not file.parent.is_dir():
+        raise InputError(f"{file}: expected a folder that exists")
     try:
         import matplotlib  # noqa: F401
     except ModuleNotFoundError as error:

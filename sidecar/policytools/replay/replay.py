@@ -16,7 +16,7 @@ from sidecar.config.compile import load_config
 from sidecar.config.running import Config
 from sidecar.policytools.calls import Call, decide_call, default_path
 from sidecar.policytools.loading import routers_of
-from sidecar.policytools.replay.decide import OutcomeMaker, RecordDecider, grounds_of
+from sidecar.policytools.replay.decide import Grounds, OutcomeMaker, RecordDecider, grounds_of
 from sidecar.policytools.replay.entries import Entry, EntryReader
 from sidecar.policytools.replay.on_record import NotOnRecordError
 from sidecar.policytools.replay.summary import Change, Outcome, Summary
@@ -81,7 +81,10 @@ class OpenReplay:
     def summarise(
         self, lines: Iterable[bytes], *, first_line: int = 1, tell: Callable[[Change], object] = lambda change: None
     ) -> Summary:
-        """`tell` is told of every change, in the order of the lines. Raises ModelFolderError if there is a text."""
+        """`tell` is told of every change, in the order of the lines.
+
+        Raises InputError if there is a text and the model cannot be loaded.
+        """
         summary = Summary()
         numbered = enumerate(lines, first_line)
         with _uncollected():
@@ -130,8 +133,14 @@ class OpenReplay:
         if grounds is None:
             then = self._makers[0].of_record(record)
             return then, then
-        new, *old = [decider.decide(grounds) for decider in self._deciders]
-        return (old[0] if old else self._makers[0].of_record(record)), new
+        return self._old_outcome(grounds), self._deciders[0].decide(grounds)
+
+    def _old_outcome(self, grounds: Grounds) -> Outcome:
+        """By the other policy, if there is one; where that is the one that decided, it need not decide again."""
+        _, *against = self._configs
+        if not against or grounds.record.policy == against[0].policy.hash:
+            return self._makers[-1].of_record(grounds.record)
+        return self._deciders[1].decide(grounds)
 
     def _outcomes_of_call(self, entry: Entry, answered: Sequence[Outcome]) -> tuple[Outcome | None, Outcome]:
         new, *old = answered

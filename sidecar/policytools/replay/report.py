@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sidecar.policytools.replay.summary import Change, Counts, Outcome, Summary, Tally
-from sidecar.policytools.screen import Cell, Screen, table
+from sidecar.policytools.screen import Cell, Screen, counted, table
 from sidecar.routing.tier import Tier
 
 _INDENT = "  "
@@ -78,7 +78,7 @@ def _blocks(summary: Summary, screen: Screen) -> Iterator[str]:
 
 def _lines(summary: Summary, screen: Screen) -> Iterator[str]:
     paint = screen.paint
-    parts = [f"{summary.lines:,} lines"]
+    parts = [counted(summary.lines, "line")]
     parts += [f"{summary.old.lines:,} compared"] if summary.old.lines else []
     parts += [f"{summary.alone.lines:,} without an old decision"] if summary.alone.lines else []
     parts += [f"{summary.passed:,} of requests that were not decided"] if summary.passed else []

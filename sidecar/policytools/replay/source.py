@@ -19,6 +19,8 @@ _CHUNK_BYTES = 256 * 1024
 
 STANDARD_INPUT = Path("-")
 
+_UNNAMED = "standard input"
+
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
@@ -36,6 +38,10 @@ class Source:
         self.name = name
         self._raw = raw
         self._size = os.fstat(raw.fileno()).st_size
+
+    def place(self, line: int) -> str:
+        """Of a line, as editors understand it."""
+        return f"{self.name}: line {line}" if self.name == _UNNAMED else f"{self.name}:{line}"
 
     def share_read(self) -> float | None:
         """How much of it, 0 to 1; None of a pipe, whose end is not known."""
@@ -65,7 +71,7 @@ def open_source(log: Path) -> Iterator[Source]:
     if log == STANDARD_INPUT:
         # A reader of our own: Python aborts at exit while a thread still waits inside `sys.stdin`.
         with open(0, "rb", closefd=False) as raw:
-            yield Source("standard input", raw)
+            yield Source(_UNNAMED, raw)
         return
     try:
         raw = log.open("rb")

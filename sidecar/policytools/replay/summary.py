@@ -85,9 +85,8 @@ class Tally(msgspec.Struct):
     def count(self, outcome: Outcome) -> None:
         """One more."""
         self.lines += 1
-        rejected = f"rejected {outcome.status}"
-        _increase(self.tiers, outcome.tier or rejected)
-        _increase(self.models, outcome.model or rejected)
+        _increase(self.tiers, outcome.tier or f"rejected {outcome.status}")
+        _increase(self.models, outcome.model or f"rejected {outcome.status}")
         _increase(self.reasons, outcome.reason)
         _increase(self.rules, outcome.rule or NO_RULE)
         self.cost += outcome.cost

@@ -1,9 +1,9 @@
 """Personal data in a text, by structure: e-mail addresses, phone numbers, payment cards, IBANs and national ids.
 
 What has no structure of its own is not found: names, postal addresses, dates of birth, user names, IP addresses. Nor
-is what was hidden on purpose (`bob at example dot com`, digits as words) or stands on two lines. Only the form is
-looked at, not whether the address or the account exists: `4111 1111 1111 1111` from a manual counts like anybody's
-card, and so does, by chance, one in ten numbers of a card's length and beginning.
+is what was hidden on purpose (`bob at example dot com`, digits as words), or stands on two lines or in two parts of a
+message. Only the form is looked at, not whether the address or the account exists: `4111 1111 1111 1111` from a
+manual counts like anybody's card, and so does, by chance, one in ten numbers of a card's length and beginning.
 
 National ids are those of ten countries: a United States SSN, a United Kingdom NINO, a Spanish DNI or NIE, an Italian
 codice fiscale, a French NIR, a German Steuer-ID, a Polish PESEL, a Brazilian CPF, a Dutch BSN, a Chinese resident

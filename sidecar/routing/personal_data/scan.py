@@ -3,8 +3,8 @@
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
-from itertools import chain, islice
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import re2
@@ -24,6 +24,8 @@ class PersonalData:
     card: int = 0
     iban: int = 0
     national_id: int = 0
+    is_whole: bool = True
+    """Whether all of the text was searched; if not, there may be more of every kind."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -31,14 +33,25 @@ class PersonalData:
         return {kind: count for kind in KINDS if (count := getattr(self, kind))}
 
 
-KINDS = tuple(field.name for field in fields(PersonalData))
+KINDS = ("email", "phone", "card", "iban", "national_id")
 
 # Each takes some microseconds to check. Nobody writes so many of them; checking the millions in a file would stop
 # every other request for seconds.
 _MOST_CANDIDATES = 10_000
 
-# A longer run of digits is no number that we know, at best a list of them; only its beginning is looked at.
+# A longer run of digits is no number that we know, at best a list of them, which is looked at piece by piece; as many
+# bytes of one piece as a number may have stand in the next one too.
 _LONGEST_RUN_BYTES = 400
+_OVERLAP_BYTES = 48
+
+# Full-width forms, as East Asian keyboards write them, are what they look like.
+_PLAIN = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
+
+# Soft hyphens and spaces without width come along when text is copied. Between a word and a number they part the two.
+_UNSEEN = "[\u00ad\u200b-\u200d\u2060\ufeff]+"
+_WITHIN = re.compile(rf"(?<=\d){_UNSEEN}(?=\d)|(?<=[^\W\d]){_UNSEEN}(?=[^\W\d])")
+
+_NO_MORE = object()
 
 # How far before a number its name may stand.
 _NAME_BYTES = 60
@@ -80,6 +93,7 @@ _NUMBER = _compile(
     rf"|[{_OPEN}]?(?:\b[0-9]|[{_OTHER_DIGIT}])(?:{_NEXT_DIGIT}){{8,}}"
 )
 _FEWEST_DIGITS = 8
+_LONGEST_NUMBER = 64  # characters, with all that may stand between 19 digits
 
 # Lines of logs begin with one, tables have one before other numbers; in a diff with a plus before it.
 _DATE_AHEAD = re.compile(
@@ -100,13 +114,18 @@ _EXTENSION = re.compile(rb" ?(?:x|ext\.?) ?[0-9]", re.IGNORECASE)
 def find_personal_data(text: str) -> PersonalData:
     """Count it. Takes time linear in the text, whatever the text; nothing of the text itself is kept.
 
-    Each stretch counts once. Counting ends with the first 10,000 candidates of a sort: addresses, identifiers with
-    letters, numbers.
+    Each stretch counts once, but for what stands where a very long list of numbers is cut. Counting ends with the
+    first 10,000 candidates of a sort: addresses, identifiers with letters, numbers.
     """
-    remaining = bytearray(text.encode("utf-8", "replace"))  # lone surrogates have no UTF-8
-    sorts = (_read_addresses, _read_lettered, _read_numbers)
-    kinds = Counter(chain.from_iterable(islice(read(remaining), _MOST_CANDIDATES) for read in sorts))
-    return PersonalData(**{kind: kinds[kind] for kind in KINDS})
+    plain = text if text.isascii() else _WITHIN.sub("", text).translate(_PLAIN)
+    remaining = bytearray(plain.encode("utf-8", "replace"))  # lone surrogates have no UTF-8
+    kinds: Counter[str | None] = Counter()
+    is_whole = True
+    for read in (_read_addresses, _read_lettered, _read_numbers):
+        candidates = read(remaining)
+        kinds.update(islice(candidates, _MOST_CANDIDATES))
+        is_whole &= next(candidates, _NO_MORE) is _NO_MORE
+    return PersonalData(**{kind: kinds[kind] for kind in KINDS}, is_whole=is_whole)
 
 
 def _read_addresses(remaining: bytearray) -> Iterator[str | None]:
@@ -144,8 +163,24 @@ def _read_numbers(remaining: bytearray) -> Iterator[str | None]:
         if _IN_WORD.search(before, len(before) - 1) or (is_joined and not speaks_of_phone(before)):
             yield None
         else:
-            run = remaining[start : min(end, start + _LONGEST_RUN_BYTES)].decode("utf-8", "ignore")
-            yield from _read_run(to_ascii(run), before, is_joined)
+            for piece in _pieces(to_ascii(remaining[start:end].decode("utf-8", "ignore"))):
+                yield from _read_run(piece, before, is_joined)
+
+
+def _pieces(run: str) -> Iterator[str]:
+    """Each begins where a number may; digits without end are none, and what follows them is left out with them."""
+    gaps = run.replace("/", " ") if len(run) > _LONGEST_RUN_BYTES else ""
+    start = 0
+    while len(run) - start > _LONGEST_RUN_BYTES:
+        end = start + _LONGEST_RUN_BYTES
+        yield run[start:end]
+        gap = gaps.rfind(" ", start, end - _OVERLAP_BYTES)
+        if gap < 0:
+            gap = gaps.find(" ", end - _OVERLAP_BYTES)
+        if gap < 0:
+            return
+        start = gap + 1
+    yield run[start:]
 
 
 def _read_run(run: str, before: bytes, is_joined: bool) -> Iterator[str | None]:
@@ -168,12 +203,12 @@ def _split(run: str) -> list[str]:
     for between in _BETWEEN_NUMBERS:
         parts = between.split(run)
         if len(parts) > 1:
-            return parts
+            return [part for part in parts if len(part) >= _FEWEST_DIGITS]
     return []
 
 
 def _kind_of(run: str, before: bytes, is_joined: bool) -> str | None:
-    if len(run) < _FEWEST_DIGITS:
+    if not _FEWEST_DIGITS <= len(run) <= _LONGEST_NUMBER:
         return None
     number = parse_digit_groups(run)
     if sum(number.sizes) < _FEWEST_DIGITS:

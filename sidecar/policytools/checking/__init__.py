@@ -1,0 +1,1 @@
+"""`sidecar check`: what is wrong with a policy, and with an Envoy configuration beside it."""
