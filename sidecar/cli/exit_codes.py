@@ -46,6 +46,13 @@ def _end_by(number: signal.Signals) -> Never:
     raise SystemExit(128 + number)  # where it is blocked
 
 
+def run_tool(command: Callable[[], int], *, as_json: bool = False) -> int:
+    """As `run_told`, and Ctrl-C ends it at once, even while it waits for input: there is nothing to put in order."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it was started to ignore Ctrl-C
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    return run_told(command, as_json=as_json)
+
+
 def run_told(command: Callable[[], int], *, as_json: bool = False) -> int:
     """What cannot be used, and what breaks, is told on one line; with `as_json` also to the program that reads."""
     try:

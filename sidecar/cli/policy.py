@@ -7,7 +7,7 @@ from pathlib import Path
 import shtab
 
 from sidecar.cli import values
-from sidecar.cli.exit_codes import Commands, lacking, run_told
+from sidecar.cli.exit_codes import Commands, lacking, run_told, run_tool
 
 
 def add_check(commands: Commands) -> None:
@@ -134,7 +134,7 @@ def _check(options: argparse.Namespace) -> int:
         except ModuleNotFoundError as error:
             raise lacking(error, "check --envoy", "envoy") from error
 
-    return run_told(run, as_json=options.json)
+    return run_tool(run, as_json=options.json)
 
 
 def _explain(options: argparse.Namespace) -> int:
@@ -153,7 +153,7 @@ def _explain(options: argparse.Namespace) -> int:
             )
         )
 
-    return run_told(run, as_json=options.json)
+    return run_tool(run, as_json=options.json)
 
 
 def _test(options: argparse.Namespace) -> int:
@@ -164,7 +164,7 @@ def _test(options: argparse.Namespace) -> int:
             TestOptions(policy=options.policy, tests=options.tests, junit=options.junit, as_json=options.json)
         )
 
-    return run_told(run, as_json=options.json)
+    return run_tool(run, as_json=options.json)
 
 
 def _replay(options: argparse.Namespace) -> int:
@@ -184,7 +184,7 @@ def _replay(options: argparse.Namespace) -> int:
             )
         )
 
-    return run_told(run, as_json=options.json)
+    return run_told(run, as_json=options.json)  # Ctrl-C has other processes to end
 
 
 def _envoy(options: argparse.Namespace) -> int:
@@ -196,7 +196,7 @@ def _envoy(options: argparse.Namespace) -> int:
         run_render(options.policy, options.basic, options.out, options.overlay)
         return 0
 
-    return run_told(run)
+    return run_tool(run)
 
 
 def _schema(options: argparse.Namespace) -> int:
@@ -207,4 +207,4 @@ def _schema(options: argparse.Namespace) -> int:
         write_text(json.dumps(policy_schema(), indent=2, ensure_ascii=False) + "\n")
         return 0
 
-    return run_told(run, as_json=options.json)
+    return run_tool(run, as_json=options.json)

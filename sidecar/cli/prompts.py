@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sidecar.cli import values
-from sidecar.cli.exit_codes import EXIT_INTERRUPTED, Commands, lacking, run_told
+from sidecar.cli.exit_codes import EXIT_INTERRUPTED, Commands, lacking, run_told, run_tool
 from sidecar.routing.tier import Tier
 
 
@@ -126,11 +126,9 @@ def _run_train(options: argparse.Namespace) -> int:
 def _run_filter(run: Callable[[], None]) -> int:
     """Ctrl-C and `| head` end it at once and without a word, as they end `cat`."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it was started to ignore Ctrl-C
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
     def run_whole() -> int:
         run()
         return 0
 
-    return run_told(run_whole)
+    return run_tool(run_whole)

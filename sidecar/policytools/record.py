@@ -14,9 +14,15 @@ from sidecar.routing.tier import Tier
 _TIERS = {tier.label: tier for tier in Tier}
 
 # With these there were no readings and would have been none.
-_MISSING = frozenset(
-    (Reason.NO_PROMPT, Reason.CLASSIFIER_TIMEOUT, Reason.CLASSIFIER_OVERLOADED, Reason.CLASSIFIER_FAILED)
-)
+_MISSING: dict[str, Reason] = {
+    reason.value: reason
+    for reason in (
+        Reason.NO_PROMPT,
+        Reason.CLASSIFIER_TIMEOUT,
+        Reason.CLASSIFIER_OVERLOADED,
+        Reason.CLASSIFIER_FAILED,
+    )
+}
 
 
 class PlannedModel(msgspec.Struct, frozen=True, gc=False):
@@ -97,6 +103,8 @@ class Record(msgspec.Struct, frozen=True):
     requirements: list[str] = []
     moves: list[tuple[Reason, str]] = []
     excluded: dict[str, str] = {}
+    classification: str | None = None
+    """`done`, `skipped`, or why there is none; None in records that were made before they said so."""
     readings: list[RecordedReading] = []
     unread: int = 0
     signals: RecordedSignals | None = None
@@ -151,6 +159,7 @@ def evidence_from_record(record: Record, turns: int) -> Evidence:
     """What was known of the prompt, which has that many turns."""
     if record.readings:
         return Evidence(tuple([reading.classification() for reading in record.readings]), record.unread)
-    if record.reason in _MISSING:
-        return Evidence(missing=record.reason)
+    missing = _MISSING.get(record.classification or record.reason)
+    if missing is not None:
+        return Evidence(missing=missing)
     return NOT_READ if turns else Evidence(missing=Reason.NO_PROMPT)

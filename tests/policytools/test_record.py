@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +14,6 @@ from sidecar.config.compile import load_config
 from sidecar.policytools.calls import Answer
 from sidecar.policytools.record import read_record, signals_from_record
 from sidecar.policytools.replay.decide import OutcomeMaker, RecordDecider, grounds_of
-from sidecar.policytools.replay.on_record import NotOnRecordError
 from sidecar.policytools.replay.summary import Outcome
 from sidecar.routing.api import Endpoint
 from sidecar.routing.classification import (
@@ -120,17 +120,19 @@ def decided_again(name: str, record: bytes, received: datetime) -> Outcome:
 @given(requests())
 def test_the_same_policy_decides_a_record_as_it_decided_the_request(made: tuple[str, Answer, datetime]) -> None:
     name, then, received = made
-    record = read_record(then.record)
     makers = OutcomeMaker(CONFIGS[name].policy)
 
-    try:
-        again = decided_again(name, then.record, received)
-    except NotOnRecordError:
-        # A rule that comes after one on intents matched once the classifier had failed, which the record leaves out.
-        assert then.routed is not None and then.routed.failure is not None
-        assert record.rule is not None or record.tier is None
-    else:
-        assert again == makers.of_answer(then) == makers.of_record(record)
+    again = decided_again(name, then.record, received)
+
+    assert again == makers.of_answer(then) == makers.of_record(read_record(then.record))
+
+
+def test_a_record_that_does_not_say_whether_the_prompt_was_classified_is_read_by_its_reason() -> None:
+    then = answer(POLICIES["coding"], b'{"model": "auto", "messages": [{"role": "user", "content": ""}]}')
+    older = msgspec.json.decode(then.record)
+    assert older.pop("classification") == older["reason"] == "no_prompt"
+
+    assert decided_again("coding", msgspec.json.encode(older), NOON).reason == "no_prompt"
 
 
 @examples(200)
