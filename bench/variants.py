@@ -34,11 +34,9 @@ def build_variants(system: System, source: PromptSource) -> Sequence[Variant]:
     """All of them, plain Envoy first."""
     repeated = chat_body(source.make(SHORT_TOKENS))
     plain = {"envoy": system.plain_envoy_pid, "providers": system.providers_pid}
-    routed = {
-        "sidecar": system.sidecar_pid,
-        "envoy": system.routed_envoy_pid,
-        "providers": system.providers_pid,
-    }
+    sidecar = {"worker": system.worker_pid, "collector": system.collector_pid}
+    routed = sidecar | {"envoy": system.routed_envoy_pid, "providers": system.providers_pid}
+    unfed = sidecar | {"envoy": system.unfed_envoy_pid, "providers": system.providers_pid}
 
     def new(tokens: int, model: str = "auto") -> Callable[[], str]:
         return lambda: chat_body(source.make(tokens), model)
@@ -48,6 +46,13 @@ def build_variants(system: System, source: PromptSource) -> Sequence[Variant]:
     return [
         Variant("plain", "envoy.yaml without the sidecar", plain_url, new(short, PINNED_MODEL), plain),
         Variant("pinned", "the request names a model: nothing to classify", url, new(short, PINNED_MODEL), routed),
+        Variant(
+            "unfed",
+            "the same, and Envoy does not tell its outcome",
+            system.unfed_url,
+            new(short, PINNED_MODEL),
+            unfed,
+        ),
         Variant("cached", "the same prompt every time", url, lambda: repeated, routed),
         Variant(f"new-{short}", f"every prompt new, {short} tokens", url, new(short), routed),
         Variant(f"new-{medium}", f"every prompt new, {medium} tokens", url, new(medium), routed),

@@ -1,29 +1,24 @@
-"""Wires one serving process together, and takes it down again."""
+"""Wires one worker together, and takes it down again."""
 
 import asyncio
 import gc
 import logging
-import os
-import signal
-from collections.abc import Mapping
+import socket
 from dataclasses import dataclass
 from pathlib import Path
-
-import uvloop
 
 from sidecar.assembly import Engine, build_engine, build_router
 from sidecar.config.compile import Config, load_config
 from sidecar.config.document import ConfigError
-from sidecar.console.server import ConsoleServer
 from sidecar.extproc.processor import Processor
 from sidecar.extproc.server import ExtProcServer
 from sidecar.inference.onnx_classifier import ModelFolderError
+from sidecar.lifecycle import run_service
+from sidecar.notices.sender import NoticeSender, WorkerState
 from sidecar.reload import PolicyFollower
-from sidecar.routing.exchange import ExchangeObserver
+from sidecar.routing.prompt_sample import sample_prompt
 from sidecar.routing.router import Routers
 from sidecar.telemetry.failures import FailureLog
-from sidecar.telemetry.metrics import RouterMetrics
-from sidecar.telemetry.tracing import DecisionTracer, TracingSettingsError, build_tracer_provider
 
 _log = logging.getLogger("sidecar")
 
@@ -38,38 +33,17 @@ class ServeOptions:
     policy: Path
     address: str
     """Where Envoy reaches us: the path of a Unix socket, or `host:port`."""
-    http_host: str
-    http_port: int
+    notices: socket.socket
+    """Where to tell of decisions: the sending end of a channel."""
+    worker: int = 0
+    """Which one this is."""
     workers: int = 1
     """Processes that share the processors."""
 
 
-class StartError(Exception):
-    """Why a server cannot start, for the person who starts it."""
-
-
 def serve(options: ServeOptions) -> None:
     """Serve until SIGTERM or SIGINT. Raises StartError."""
-    uvloop.run(_serve(options))
-
-
-async def _serve(options: ServeOptions) -> None:
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
-    server: _Server | None = None
-    try:
-        server = _Server(options, load_all(options.policy), os.environ)
-        loop.add_signal_handler(signal.SIGHUP, server.reload)
-        await server.start()
-    except (*_POLICY_FAULTS, TracingSettingsError, OSError) as error:
-        if server is not None:
-            await server.stop()  # the socket must not stay behind
-        raise StartError(str(error)) from error
-    await stopping.wait()
-    _log.info("draining")
-    await server.stop()
+    run_service(lambda: _Worker(options, load_all(options.policy)), _POLICY_FAULTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,30 +66,23 @@ def load_all(policy: Path) -> Loaded:
     return Loaded(policy, config, tuple(load_config(file) for file in config.shadow))
 
 
-class _Server:
+class _Worker:
     """All parts of one process, in the order in which they come up."""
 
-    def __init__(self, options: ServeOptions, loaded: Loaded, environment: Mapping[str, str]) -> None:
+    def __init__(self, options: ServeOptions, loaded: Loaded) -> None:
         self._options = options
         self._loaded = loaded
         self._not_ready: str | None = "the classifier is loading"
-        self._tracing = build_tracer_provider(environment)
-        self._metrics = RouterMetrics()
         self._extproc = ExtProcServer(options.address)
-        self._console = ConsoleServer(
-            options.http_host,
-            options.http_port,
-            why_not_ready=lambda: self._not_ready or self._extproc.why_unreachable(),
-            render_metrics=self._metrics.render,
-        )
         self._engine: Engine | None = None
         self._routers: Routers | None = None
         self._follower = PolicyFollower(lambda: self._loaded.files, self._load, _POLICY_FAULTS)
-        self._following: asyncio.Task[None] | None = None
+        self._notices = NoticeSender(options.notices, options.worker, self._describe, self._sample)
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Listen at once, so that probes get an answer; take requests when the classifier is there."""
-        await self._console.start()
+        """Listen at once, so that Envoy's health checks get an answer; take requests when the classifier is there."""
+        self._tasks.append(asyncio.create_task(self._notices.tell_on_and_on()))
         await self._extproc.start()
         await asyncio.to_thread(self._use, self._loaded)
         routers = self._current()
@@ -124,11 +91,11 @@ class _Server:
         gc.freeze()
         # A request leaves no cycles behind, yet the default (700 objects) would collect with every other request.
         gc.set_threshold(50_000, 50, 100)
-        await self._extproc.serve(Processor(self._current, self._build_observers()))
+        await self._extproc.serve(Processor(self._current, [self._notices, FailureLog()]))
         self._not_ready = None
+        self._notices.tell()
         policy = routers.active.policy.hash
-        self._metrics.observe_policy(policy)
-        self._following = asyncio.create_task(self._follower.follow(self._metrics, policy))
+        self._tasks.append(asyncio.create_task(self._follower.follow(self._notices, policy)))
         _log.info(
             "ready at %s, policy %s, classifier %s", self._options.address, policy, routers.active.classifier_version
         )
@@ -140,14 +107,28 @@ class _Server:
     async def stop(self) -> None:
         """In the reverse order; nothing that is under way is lost."""
         self._not_ready = "draining"
-        if self._following is not None:
-            self._following.cancel()
+        self._notices.tell()
         await self._extproc.drain()
-        await self._console.stop()
+        for task in self._tasks:
+            task.cancel()
         if self._engine is not None:
             self._engine.pool.close()
-        if self._tracing is not None:
-            await asyncio.to_thread(self._tracing.shutdown)
+
+    def _describe(self) -> WorkerState:
+        why_not = self._not_ready or self._extproc.why_unreachable()
+        if self._engine is None or self._routers is None:
+            return WorkerState(why_not)
+        active = self._routers.active
+        return WorkerState(
+            why_not,
+            policy=active.policy.hash,
+            classifier=active.classifier_version,
+            waiting=self._engine.pool.waiting,
+            cache_entries=len(self._engine.classifier),
+        )
+
+    def _sample(self, decision_id: str, prompt: str) -> str | None:
+        return sample_prompt(self._loaded.config.records.prompts, decision_id, prompt)
 
     def _current(self) -> Routers:
         assert self._routers is not None  # noqa: S101  # requests are taken once there is one
@@ -168,10 +149,3 @@ class _Server:
         )
         # An engine that was replaced is not closed here: its threads end with the last request that has it.
         self._engine, self._routers, self._loaded = engine, routers, loaded
-        self._metrics.observe_cache(engine.classifier)
-
-    def _build_observers(self) -> list[ExchangeObserver]:
-        observers: list[ExchangeObserver] = [self._metrics, FailureLog()]
-        if self._tracing is not None:
-            observers.append(DecisionTracer(self._tracing.get_tracer("sidecar")))
-        return observers

@@ -14,7 +14,7 @@ import pytest
 from tests.fakes.envoy import envoy_at, request_body, request_headers, router_metadata
 from tests.fakes.ports import free_port
 from tests.fakes.requests import body
-from tests.fakes.serving import EXAMPLES, Serving, get, sidecar_command
+from tests.fakes.serving import EXAMPLES, Serving, eventually, get, sidecar_command
 
 POLICY = EXAMPLES / "minimal.yaml"
 
@@ -52,11 +52,11 @@ async def test_a_server_decides_until_it_is_told_to_leave(folder: Path, number: 
 
     with Serving(folder / "sidecar.sock", port) as serving:
         assert get(f"http://127.0.0.1:{port}/readyz") == (200, "ready\n")
-        assert get(f"http://127.0.0.1:{port}/healthz") == (200, "ok\n")
+        assert len(serving.worker_pids()) == 1
         decided = await decide(folder / "sidecar.sock")
         # the machine that runs the tests may be busy
         assert decided["reason"] in ("difficulty", "classifier_timeout")
-        assert f'reason="{decided["reason"]}"' in get(f"http://127.0.0.1:{port}/metrics")[1]
+        eventually(lambda: f'reason="{decided["reason"]}"' in get(f"http://127.0.0.1:{port}/metrics")[1], True)
 
         assert serving.leave(number) == 0
 
@@ -70,10 +70,9 @@ async def test_workers_serve_side_by_side_and_one_that_is_killed_comes_back(fold
     each = [folder / "sidecar.sock", folder / "sidecar-1.sock"]
 
     with Serving(folder / "sidecar.sock", port, workers=2) as serving:
-        assert names_in(folder) == {socket.name for socket in each}
-        for index, socket in enumerate(each):
+        assert names_in(folder) == {"outcomes.sock", *(socket.name for socket in each)}
+        for socket in each:
             assert (await decide(socket))["policy"]
-            assert get(f"http://127.0.0.1:{port + index}/readyz")[0] == 200
         before = serving.worker_pids()
 
         os.kill(before[1], signal.SIGKILL)
@@ -82,6 +81,7 @@ async def test_workers_serve_side_by_side_and_one_that_is_killed_comes_back(fold
         serving.wait_for_line("ready at ")
 
         assert (await decide(each[1]))["policy"]
+        eventually(lambda: serving.worker_pids()[1] != before[1], True)
         assert serving.worker_pids()[0] == before[0]
         assert serving.leave(signal.SIGTERM) == 0
 
@@ -153,7 +153,7 @@ def test_a_place_that_cannot_be_listened_at_is_a_2_and_one_line(folder: Path) ->
         ):
             done = run("serve", "--policy", POLICY, "--socket", socket, "--http", http)
             assert (done.returncode, "Traceback" in done.stderr) == (2, False)
-            assert told in done.stderr.splitlines()[-1]
+            assert told in done.stderr
     assert file.read_text() == "dear diary"
 
 

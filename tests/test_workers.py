@@ -14,7 +14,7 @@ PATIENCE_SECONDS = 30
 PRELUDE = """
 import os, signal, sys, time
 from pathlib import Path
-from sidecar.workers import run_workers
+from sidecar.workers import Child, run_children
 
 note = Path(sys.argv[1])
 
@@ -22,6 +22,9 @@ def work(index):
     with note.open("a") as file:
         file.write(f"{index}\\n")
     return do(index)
+
+def run_workers(count):
+    return run_children([Child(f"worker {index}", lambda index=index: work(index)) for index in range(count)])
 
 def times_started(index):
     return note.read_text().split().count(str(index))
@@ -36,7 +39,7 @@ def stop_parent():
 
 def run(do: str, count: int, note: Path) -> tuple[int, list[str]]:
     """The exit code of a parent whose workers `do(index)`, and the indices of all that were started."""
-    script = PRELUDE + textwrap.dedent(do) + f"\nsys.exit(run_workers({count}, work))\n"
+    script = PRELUDE + textwrap.dedent(do) + f"\nsys.exit(run_workers({count}))\n"
     process = subprocess.run(
         [sys.executable, "-c", script, str(note)],
         timeout=PATIENCE_SECONDS,
@@ -115,6 +118,30 @@ def test_a_worker_that_fails_while_it_leaves_is_told(tmp_path: Path) -> None:
     assert run(do, 1, tmp_path / "note") == (7, ["0"])
 
 
+def test_one_that_leaves_last_is_told_to_when_all_others_have_ended(tmp_path: Path) -> None:
+    script = PRELUDE + textwrap.dedent("""
+        def serve():
+            signal.signal(signal.SIGTERM, lambda *_: (note.write_text("worker "), os._exit(0)))
+            while not note.exists():
+                time.sleep(0.01)
+            stop_parent()
+            stay()
+
+        def collect():
+            signal.signal(signal.SIGTERM, lambda *_: (note.open("a").write("collector"), os._exit(0)))
+            note.touch()
+            while True:
+                stay()
+
+        sys.exit(run_children([Child("collector", collect, leaves_last=True), Child("worker", serve)]))
+    """)
+    note = tmp_path / "note"
+
+    done = subprocess.run([sys.executable, "-c", script, str(note)], timeout=PATIENCE_SECONDS, check=False)
+
+    assert (done.returncode, note.read_text()) == (0, "worker collector")
+
+
 def test_sighup_ends_nobody_and_is_passed_on(tmp_path: Path) -> None:
     do = """
     def do(index):
@@ -133,7 +160,7 @@ def test_workers_do_not_outlive_a_parent_that_is_killed(tmp_path: Path) -> None:
         def do(index):
             stay()
 
-        run_workers(2, work)
+        run_workers(2)
     """)
     with subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "note")], stdout=subprocess.PIPE) as parent:
         parent.kill()

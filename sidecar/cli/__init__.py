@@ -10,6 +10,7 @@ from sidecar.cli.demo import add_demo
 from sidecar.cli.exit_codes import run_as_shells_expect
 from sidecar.cli.policy import add_check, add_envoy, add_explain, add_replay, add_schema, add_test
 from sidecar.cli.prompts import add_calibrate, add_classify, add_train
+from sidecar.cli.report import add_report
 from sidecar.cli.serve import add_serve
 
 
@@ -37,6 +38,7 @@ def build_parser() -> argparse.ArgumentParser:
         add_explain,
         add_test,
         add_replay,
+        add_report,
         add_envoy,
         add_schema,
         add_demo,

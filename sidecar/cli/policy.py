@@ -101,7 +101,9 @@ def add_envoy(commands: Commands) -> None:
     _add_policy(envoy)
     envoy.add_argument("--basic", action="store_true", help="for any recent Envoy: no failover between models")
     envoy.add_argument("--overlay", type=Path, metavar="FILE", help="your own changes, merged over it")
-    envoy.add_argument("--out", type=Path, metavar="DIR", help="write envoy.yaml and what belongs to it there")
+    where = envoy.add_mutually_exclusive_group()
+    where.add_argument("--out", type=Path, metavar="DIR", help="write envoy.yaml and what belongs to it there")
+    where.add_argument("--json", action="store_true", help="for programs: JSON, which Envoy reads as well")
     envoy.set_defaults(run=_envoy)
 
 
@@ -193,7 +195,7 @@ def _envoy(options: argparse.Namespace) -> int:
             from sidecar.envoyconfig.command import run_render
         except ModuleNotFoundError as error:
             raise lacking(error, "envoy", "envoy") from error
-        run_render(options.policy, options.basic, options.out, options.overlay)
+        run_render(options.policy, options.basic, options.out, options.overlay, is_json=options.json)
         return 0
 
     return run_tool(run)

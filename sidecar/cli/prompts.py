@@ -50,6 +50,7 @@ def add_calibrate(commands: Commands) -> None:
         default="complex",
         help="whose threshold to find; this tier and those above are the strong ones (default: complex)",
     )
+    calibrate.add_argument("--json", action="store_true", help="for programs: JSON")
     _add_setup(calibrate)
     calibrate.set_defaults(run=_run_calibrate)
 
@@ -102,7 +103,7 @@ def _run_calibrate(options: argparse.Namespace) -> int:
         from sidecar.offline.commands import run_calibrate
 
         target = Target(Tier[options.tier.upper()], options.strong_share or 0.0, options.quality)
-        run_calibrate(options.policy, options.model, options.threads, target)
+        run_calibrate(options.policy, options.model, options.threads, target, is_json=options.json)
 
     return _run_filter(run)
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal, cast
 
 from sidecar.config.compiling.checks import check_rank, check_something_can_be_asked
 from sidecar.config.compiling.holes import HoleFinder
@@ -19,8 +20,17 @@ from sidecar.config.defaults import (
     DEFAULT_TIER_RULE,
 )
 from sidecar.config.document import Document, read_document
-from sidecar.config.running import CacheConfig, ClassifierConfig, Config, Expectation, Provider, RoutingTest
-from sidecar.config.schema.policy_file import WrittenPolicy, WrittenRank
+from sidecar.config.running import (
+    CacheConfig,
+    ClassifierConfig,
+    Config,
+    Expectation,
+    Provider,
+    RecordFile,
+    RecordsConfig,
+    RoutingTest,
+)
+from sidecar.config.schema.policy_file import WrittenPolicy, WrittenRank, WrittenRecordFile
 from sidecar.config.told import validate
 from sidecar.routing.policy import CallersMay, Policy, Rank
 from sidecar.routing.ranking import build_plans
@@ -35,10 +45,15 @@ __all__ = [
     "Config",
     "Expectation",
     "Provider",
+    "RecordFile",
+    "RecordsConfig",
     "RoutingTest",
     "compile_document",
     "load_config",
 ]
+
+
+_BYTES_PER_MB = 1_000_000
 
 
 def load_config(file: Path) -> Config:
@@ -72,6 +87,7 @@ def compile_document(document: Document, written: WrittenPolicy) -> Config:
         tests=tests,
         shadow=tuple(document.file.parent / name for name in written.shadow),
         headers=compile_read_headers(names),
+        records=_compile_records(written, document.file),
     )
 
 
@@ -98,12 +114,21 @@ def _compile_policy(names: Names, providers: dict[str, Provider]) -> Policy:
             set_tier="set_tier" in written.callers_may,
             set_max_cost="set_max_cost" in written.callers_may,
         ),
+        stream_usage=written.stream_usage,
     )
 
 
 def _compile_rank(written: WrittenPolicy) -> Rank:
     rank = written.rank
     return Rank(rank.cost, rank.latency, rank.quality) if isinstance(rank, WrittenRank) else Rank()
+
+
+def _compile_records(written: WrittenPolicy, file: Path) -> RecordsConfig:
+    to = written.records.to
+    if isinstance(to, WrittenRecordFile):
+        target = RecordFile(file.parent / to.file, to.max_mb * _BYTES_PER_MB, to.keep)
+        return RecordsConfig(target, written.records.prompts)
+    return RecordsConfig(cast("Literal['stdout', 'otlp', 'none']", to), written.records.prompts)
 
 
 def _compile_classifier(written: WrittenPolicy, file: Path) -> ClassifierConfig:

@@ -35,6 +35,8 @@ SECTIONS = {
     "conversation": "Conversation",
     "classifier": "Classifier",
     "cache": "Cache",
+    "records": "Records",
+    "records.to": "RecordFile",
     "tests[]": "Test",
     "tests[].expect": "Expectation",
 }

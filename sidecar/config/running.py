@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from sidecar.routing.api import Api, Endpoint
 from sidecar.routing.policy import Policy
@@ -45,6 +45,26 @@ class CacheConfig:
     """How many; 0 turns it off."""
     across_tenants: bool
     near_duplicates: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RecordFile:
+    """A file for records, and how much of them is kept."""
+
+    path: Path
+    max_bytes: int = 100_000_000
+    """After which a new one is begun."""
+    keep: int = 5
+    """How many older ones are kept beside it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordsConfig:
+    """What is written of each request and its outcome."""
+
+    to: Literal["stdout", "otlp", "none"] | RecordFile = "stdout"
+    prompts: float = 0.0
+    """Share of requests whose prompt is written down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,3 +125,4 @@ class Config:
     shadow: tuple[Path, ...]
     """Policy files that are evaluated and recorded, never applied."""
     headers: tuple[ReadHeader, ...]
+    records: RecordsConfig = RecordsConfig()

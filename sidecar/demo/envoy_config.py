@@ -1,6 +1,6 @@
 """The shipped Envoy configuration, changed only where a laptop differs from a deployment.
 
-Ports, file places, the providers' addresses, the sidecar's sockets and, on request, single values such as a
+Ports, file places, the providers' addresses, the sockets of the sidecar and, on request, single values such as a
 timeout. What makes a request safe stays as shipped: TLS with SNI and SAN checks, credentials, routes, retries.
 """
 
@@ -14,6 +14,7 @@ import yaml
 
 PROVIDER_PORT = 443
 SIDECAR_CLUSTER = "sidecar"
+OUTCOMES_CLUSTER = "outcomes"
 OTLP_CLUSTER = "otlp"
 CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 
@@ -36,6 +37,7 @@ class LocalPlaces:
     provider_ports: Mapping[str, int]
     ca_file: Path
     sidecar_sockets: Sequence[Path]
+    outcomes_socket: Path
     otlp: tuple[str, int] | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
 
@@ -57,6 +59,7 @@ def localised_config(source: Path, places: LocalPlaces) -> dict[str, Any]:
         config: dict[str, Any] = _rebuilt(shipped, lambda node: _localised(node, places))
         _set_ports(config, places)
         _set_endpoints(_cluster(config, SIDECAR_CLUSTER), [_pipe(path) for path in places.sidecar_sockets])
+        _set_endpoints(_cluster(config, OUTCOMES_CLUSTER), [_pipe(places.outcomes_socket)])
         if places.otlp is not None:
             _set_endpoints(_cluster(config, OTLP_CLUSTER), [_socket_address(*places.otlp)])
     except EnvoyFileError as error:

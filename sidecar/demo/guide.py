@@ -23,13 +23,15 @@ def print_guide(screen: Screen, options: DemoOptions, sidecar_pid: int) -> None:
     """All commands, each with what it shows."""
     faults = f"http://127.0.0.1:{options.control_port}/faults"
     greeting = _curl(options, "-si", chat_request(GREETING))
-    # With several workers the process is their parent; the minus kills the group.
-    victim = f"-- -{sidecar_pid}" if options.workers > 1 else str(sidecar_pid)
     after_fault = "retries stay on the same model" if options.basic else "the next model of the plan answers"
     screen.plain()
     screen.advice("small talk: the cheapest model answers (see x-llm-model, x-llm-tier, x-llm-reason)", greeting)
     screen.advice("a proof: the reasoning model answers", _curl(options, "-si", chat_request(PROOF)))
     screen.advice("the same as a stream", _curl(options, "-sN", chat_request(PROOF, is_stream=True)))
+    screen.advice(
+        "watch it in a browser: each decision with its story, what it cost, and a prompt box that explains",
+        f"http://127.0.0.1:{options.http_port}/",
+    )
     screen.advice(
         f"break a provider, and send the small talk again: {after_fault}",
         f"curl -s {faults} -d {_quoted({'provider': 'google', 'fault': '503'})}",
@@ -39,7 +41,7 @@ def print_guide(screen: Screen, options: DemoOptions, sidecar_pid: int) -> None:
         "in a second terminal: requests without end, while you …",
         f"while sleep 0.3; do {greeting} | grep -iE '^(HTTP|x-llm-model)'; done",
     )
-    screen.advice("… kill the sidecar: Envoy goes on with its default plan", f"kill -9 {victim}")
+    screen.advice("… kill the sidecar: Envoy goes on with its default plan", f"kill -9 {sidecar_pid}")
 
 
 def _curl(options: DemoOptions, flags: str, body: dict[str, object]) -> str:

@@ -18,12 +18,10 @@ class DemoOptions:
     @property
     def ports(self) -> dict[str, int]:
         """Every port that must be free, by the option that changes it."""
-        further = {f"--http-port (worker {index})": self.http_port + index for index in range(1, self.workers)}
         return {
             "--envoy-port": self.envoy_port,
             "--admin-port": self.admin_port,
             "--http-port": self.http_port,
-            **further,
             "--control-port": self.control_port,
         }
 

@@ -17,6 +17,11 @@ def make_run_folder() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="llm-", dir="/tmp")
 
 
+def outcomes_socket(folder: Path) -> Path:
+    """Where its collector takes Envoy's access log."""
+    return folder / "outcomes.sock"
+
+
 def sidecar_sockets(folder: Path, workers: int) -> list[Path]:
     """Where `sidecar serve --workers` listens: sidecar.sock, sidecar-1.sock, sidecar-2.sock …"""
     return [folder / ("sidecar.sock" if index == 0 else f"sidecar-{index}.sock") for index in range(workers)]

@@ -12,7 +12,7 @@ from sidecar.demo.child import Child
 from sidecar.demo.envoy_config import LocalPlaces, write_envoy_files, write_keys
 from sidecar.demo.guide import GREETING, chat_request, print_guide
 from sidecar.demo.options import DemoOptions
-from sidecar.demo.places import sidecar_sockets
+from sidecar.demo.places import outcomes_socket, sidecar_sockets
 from sidecar.demo.providers import EmbeddedProviders
 from sidecar.demo.providers.control import ControlPort
 from sidecar.demo.readiness import NotReadyError, wait_for_decision, wait_until_ready
@@ -100,6 +100,7 @@ class DemoStack:
             provider_ports=self._providers.ports_by_host,
             ca_file=self._providers.ca_file,
             sidecar_sockets=sidecar_sockets(self._folder, self._options.workers),
+            outcomes_socket=outcomes_socket(self._folder),
             otlp=self._otlp,
         )
         write_keys(places, self._providers.keys)
@@ -161,14 +162,14 @@ class DemoStack:
         command = [sys.executable, "-m", "sidecar", "serve"]
         command += ["--policy", str(self._policy)]
         command += ["--socket", str(sidecar_sockets(self._folder, 1)[0])]
+        command += ["--outcomes", str(outcomes_socket(self._folder))]
         command += ["--http", f"127.0.0.1:{options.http_port}"]
-        if options.workers > 1:
-            command += ["--workers", str(options.workers)]
+        command += ["--workers", str(options.workers)]
         environment = {}
         if self._otlp is not None:
             environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"http://{self._otlp[0]}:{self._otlp[1]}"
-        log = self._folder / "sidecar.log"
-        return Child("sidecar", command, log=log, out=log, environment=environment)
+        log, records = self._folder / "sidecar.log", self._folder / "records.jsonl"
+        return Child("sidecar", command, log=log, out=records, environment=environment)
 
 
 def _how(exit_code: int | None) -> str:

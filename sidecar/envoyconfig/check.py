@@ -16,6 +16,7 @@ from sidecar.envoyconfig.checks import (
     models,
     observation,
     other_ext_proc,
+    outcome_feed,
     plan,
     policy_holds,
     providers,
@@ -52,6 +53,7 @@ def all_rules() -> tuple[Rule, ...]:
         *providers.RULES,
         *keys.RULES,
         *observation.RULES,
+        *outcome_feed.RULES,
         *usage.RULES,
         *unseen.RULES,
     )

@@ -1,7 +1,10 @@
 """The command `sidecar envoy`: a policy file in, Envoy's configuration out."""
 
+import json
 import sys
 from pathlib import Path
+
+import yaml
 
 from sidecar.config.compile import load_config
 from sidecar.config.document import ConfigError
@@ -10,8 +13,8 @@ from sidecar.envoyconfig.parts.upstreams import CannotRenderError
 from sidecar.envoyconfig.render import render_envoy, render_files
 
 
-def run_render(policy: Path, basic: bool, out: Path | None, overlay: Path | None) -> None:
-    """Print Envoy's bootstrap, or write it and the files it needs into the folder `out`.
+def run_render(policy: Path, basic: bool, out: Path | None, overlay: Path | None, *, is_json: bool = False) -> None:
+    """Print Envoy's bootstrap (as YAML or as JSON), or write it and the files it needs into the folder `out`.
 
     Raises ConfigError for the policy and for the overlay, OSError for the folder, and ModuleNotFoundError on import
     where the extra `envoy` is not installed.
@@ -19,7 +22,8 @@ def run_render(policy: Path, basic: bool, out: Path | None, overlay: Path | None
     config = load_config(policy)
     try:
         if out is None:
-            sys.stdout.write(render_envoy(config, is_basic=basic, overlay=overlay))
+            text = render_envoy(config, is_basic=basic, overlay=overlay)
+            sys.stdout.write(json.dumps(yaml.safe_load(text), indent=1) + "\n" if is_json else text)
         else:
             _write_files(out, render_files(config, is_basic=basic, overlay=overlay))
     except CannotRenderError as error:

@@ -9,8 +9,9 @@ from sidecar.envoyconfig.parts.names import (
     EDGE,
     MODELS,
     OTLP,
+    OUTCOMES,
     SIDECAR,
-    SIDECAR_SOCKET,
+    SOCKET_FOLDER,
     provider_cluster,
 )
 from sidecar.envoyconfig.parts.upstreams import Upstream
@@ -42,9 +43,21 @@ _OF_EDGE = {
         "but for x-llm-tier and x-llm-max-cost, which are put aside meanwhile; the policy says who may set them."
     ),
     "local_reply_config": "Errors that Envoy itself answers, in the shape the client's SDK parses.",
-    "access_log": "`plan` is the model the sidecar chose first, `model` the one that answered.",
+    "access_log": (
+        "`plan` is the model the sidecar chose first, `model` the one that answered. The second log is for the\n"
+        "collector of the sidecar, which makes records, metrics and costs of it; without one its entries are lost."
+    ),
     "http_filters": "A filter that authenticates the clients goes before ext_proc.",
 }
+
+_OF_MODELS = {
+    "access_log": "One entry per attempt for the collector: what was tried, how it went, what it cost.",
+    "http_filters": "Headers are logged as the route leaves them, it takes some off. The first filter keeps them.",
+}
+
+_OUTCOMES = """
+The collector: one process, since what belongs to one request has to meet. One that hangs costs these buffers, per
+Envoy worker, and then entries: access_logs.grpc_access_log.logs_dropped."""
 
 _CHAT = "\nChat requests in the shape of {api} API. {how}"
 _ONE_ROUTE = "The order of the models counts when there is no decision."
@@ -67,6 +80,7 @@ def header_of(upstreams: Iterable[Upstream], overlay: Path | None, *, is_basic: 
     options = " --basic" * is_basic + (f" --overlay {overlay.name}" if overlay else "")
     folders = sorted({f"{upstream.key_folder} (raw keys)" for upstream in upstreams if upstream.key_file})
     beside = "set_model.lua, *-key.yaml" if folders else "set_model.lua"
+    places = [f"{CONFIG_FOLDER} ({beside})", *folders, f"{SOCKET_FOLDER} (sockets of the sidecar)"]
     lines = [
         f"The {name} gateway: {_BASIC if is_basic else _RESILIENT}",
         f"Rendered by `sidecar envoy POLICY{options}`.",
@@ -75,7 +89,7 @@ def header_of(upstreams: Iterable[Upstream], overlay: Path | None, *, is_basic: 
         "One request passes two listeners of this Envoy:",
         "  edge     takes the client's request, asks the sidecar for a plan, carries it out with retries",
         "  models   gives each attempt what its model needs: model id in the body, host, path, key",
-        f"Files it needs: {', '.join([f'{CONFIG_FOLDER} ({beside})', *folders, f'{SIDECAR_SOCKET} (the sidecar)'])}.",
+        f"Files it needs: {', '.join(places)}.",
         "A block marked &name stands again wherever *name is written.",
     ]
     return "".join(f"# {line}".rstrip() + "\n" for line in lines) + "\n"
@@ -111,8 +125,10 @@ def comments_on(models: Iterable[Model], chats: Iterable[ChatRoute], *, is_basic
         (*listeners, MODELS): _heading("models: the providers' side, one pass per attempt"),
         (*clusters, models[0].cluster): _heading("one attempt on a model: into `models`, with the model's name"),
         (*clusters, provider_cluster(models[0].name)): _heading("the providers: address, TLS, key, breaker"),
-        (*clusters, SIDECAR): _heading("the sidecar and the trace collector"),
+        (*clusters, SIDECAR): _heading("the sidecar, its collector and the trace collector"),
+        (*clusters, OUTCOMES): _OUTCOMES,
         **{(*edge, key): text for key, text in _OF_EDGE.items()},
+        **{(*inner, key): text for key, text in _OF_MODELS.items()},
         **{(*edge, *_routes("llm"), chat.name): _of_chat(chat, is_basic=is_basic) for chat in chats},
         **{(*edge, *_routes("llm"), name): text for name, text in _OF_ROUTES.items()},
     }

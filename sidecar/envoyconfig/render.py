@@ -7,7 +7,7 @@ from sidecar.config.compile import Config
 from sidecar.envoyconfig.comments import comments_on, header_of, key_header
 from sidecar.envoyconfig.overlay import apply_overlay
 from sidecar.envoyconfig.parts.chat_routes import ChatRoute, plan_chat_routes, unspoken_apis
-from sidecar.envoyconfig.parts.clusters import attempt_cluster, otlp_cluster, sidecar_cluster
+from sidecar.envoyconfig.parts.clusters import attempt_cluster, otlp_cluster, outcomes_cluster, sidecar_cluster
 from sidecar.envoyconfig.parts.edge import edge_listener
 from sidecar.envoyconfig.parts.edge_routes import edge_routes
 from sidecar.envoyconfig.parts.keys import key_file_name, key_secret
@@ -62,12 +62,13 @@ def _build(
 ) -> bootstrap.Bootstrap:
     routes = edge_routes(chats, unspoken_apis(policy), is_basic=is_basic)
     attempts = count_attempts(chats, is_basic=is_basic)
-    edge = edge_listener(routes, attempts, policy.reader.wanted_headers)
-    listeners = [edge, models_listener(policy, upstreams)]
+    edge = edge_listener(routes, attempts, policy.reader.wanted_headers, is_basic=is_basic)
+    listeners = [edge, models_listener(policy, upstreams, is_basic=is_basic)]
     clusters = [
         *map(attempt_cluster, policy.models.values()),
         *(provider_cluster_of(it, upstreams[it.provider], is_basic=is_basic) for it in policy.models.values()),
         sidecar_cluster(),
+        outcomes_cluster(),
         otlp_cluster(),
     ]
     _refuse_same_names(clusters)

@@ -29,3 +29,6 @@ DECISION_ID_HEADER = "x-llm-decision-id"
 
 REASON_HEADER = "x-llm-reason"
 """Response header; on routed requests Envoy writes it, from the metadata."""
+
+DRY_RUN = "llm-dry-run"
+"""Metadata of a call that only asks what would be decided; Envoy's calls never have it, whatever its clients send."""

@@ -21,7 +21,7 @@ from typing import Protocol
 
 import grpc
 
-from sidecar.extproc import catalogue, replies
+from sidecar.extproc import catalogue, names, replies
 from sidecar.extproc.ext_proc_pb2 import HeaderValue, HttpBody, HttpHeaders, ProcessingMode, ProcessingRequest
 from sidecar.routing.api import Endpoint, find_endpoint
 from sidecar.routing.exchange import Exchange, ExchangeObserver
@@ -123,14 +123,19 @@ class Processor:
             reply = replies.reject(decision_id, head.endpoint.api, result, record)
         else:
             assert request is not None  # noqa: S101  # a decision is one on a request
-            reply = replies.route(decision_id, request, result, record, body)
+            reply = replies.route(
+                decision_id, request, result, record, body, stream_usage=routers.active.policy.stream_usage
+            )
         decided = time.perf_counter()
         await stream.write(reply)
+        metadata = dict(stream.invocation_metadata() or ())  # type: ignore[call-overload]
+        if names.DRY_RUN in metadata:
+            return
         classify_seconds = routed.classify_seconds if routed is not None else 0.0
         exchange = Exchange(
             decision_id=decision_id,
             endpoint=head.endpoint,
-            trace_headers=_trace_headers(stream),
+            trace_headers={key: metadata[key] for key in _TRACE_HEADERS if key in metadata},
             started_unix_nanos=started_unix_nanos,
             parse_seconds=parsed - started,
             classify_seconds=classify_seconds,
@@ -214,8 +219,3 @@ def _is_whole(first: ProcessingRequest, body: HttpBody) -> bool:
         return True
     _log.warning("a part of a body came, and goes on undecided: set ext_proc's request_body_mode to BUFFERED")
     return False
-
-
-def _trace_headers(stream: Stream) -> Mapping[str, str]:
-    metadata = stream.invocation_metadata() or ()
-    return {key: value for key, value in metadata if key in _TRACE_HEADERS}  # type: ignore[attr-defined]

@@ -18,8 +18,9 @@ from sidecar.extproc.ext_proc_pb2 import (
     TrailersResponse,
 )
 from sidecar.routing.api import Api
-from sidecar.routing.body import replace_value
+from sidecar.routing.body import Edit, edit_body, replace_value
 from sidecar.routing.decision import Decision
+from sidecar.routing.policy import Plan
 from sidecar.routing.rejection import RejectedError
 from sidecar.routing.request import ChatRequest
 
@@ -65,8 +66,19 @@ def continue_unchanged(phase: str) -> bytes:
     return _CONTINUE[phase]
 
 
-def route(decision_id: str, request: ChatRequest, decision: Decision, record: bytes, body: bytes) -> bytes:
-    """Send the request along the plan, with the first model's id in the body."""
+def route(
+    decision_id: str,
+    request: ChatRequest,
+    decision: Decision,
+    record: bytes,
+    body: bytes,
+    *,
+    stream_usage: bool = False,
+) -> bytes:
+    """Send the request along the plan, with the first model's id in the body.
+
+    `stream_usage`: a stream that does not say so itself is to tell its tokens.
+    """
     common = CommonResponse(
         # Envoy picked a route from the headers alone; with the plan known it has to pick again. It ignores this
         # unless the same reply also changes a header.
@@ -75,14 +87,29 @@ def route(decision_id: str, request: ChatRequest, decision: Decision, record: by
     headers = common.header_mutation.set_headers
     headers.append(_header(names.CLUSTER_HEADER, decision.model.cluster))
     headers.append(_header(names.DECISION_ID_HEADER, decision_id))
-    if request.model != decision.model.id:
-        body = replace_value(body, request.model_member, decision.model.id)
+    edits = _edits(request, decision, stream_usage=stream_usage)
+    if edits:
+        body = edit_body(body, edits)
         common.body_mutation.CopyFrom(BodyMutation(body=body))
         # Envoy keeps the client's content-length and answers 500 when the body no longer has it.
         headers.append(_header("content-length", str(len(body))))
     reply = ProcessingResponse(request_body=BodyResponse(response=common))
     _describe(reply, decision_id, decision, record)
     return reply.SerializeToString()
+
+
+def _edits(request: ChatRequest, decision: Decision, *, stream_usage: bool) -> list[Edit]:
+    edits = []
+    if request.model != decision.model.id:
+        edits.append(replace_value(request.model_member, decision.model.id))
+    # All attempts have the same body.
+    if stream_usage and request.usage_edit is not None and not _is_refused("stream_options", decision.plan):
+        edits.append(request.usage_edit)
+    return edits
+
+
+def _is_refused(parameter: str, plan: Plan) -> bool:
+    return any(parameter in model.unsupported for model in plan)
 
 
 def reject(decision_id: str, api: Api, rejection: RejectedError, record: bytes) -> bytes:

@@ -1,8 +1,6 @@
 """The gRPC server: listening, health, draining."""
 
 import asyncio
-import errno
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +12,13 @@ from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from sidecar.extproc import names
 from sidecar.extproc.ext_proc_pb2 import ProcessingRequest
 from sidecar.extproc.processor import Processor
+from sidecar.unix_socket import SOCKET_MODE, make_way
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 """Envoy buffers no more than this (`request_body_buffer_limit` in envoy/envoy.yaml) and answers 413 beyond it."""
 
 # A body comes in one message, with a few fields around it.
 _MAX_MESSAGE_BYTES = MAX_BODY_BYTES + 64 * 1024
-
-_SOCKET_MODE = 0o660  # Envoy runs as another user of the same group
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +57,14 @@ class ExtProcServer:
         await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
         path = Path(self._address) if "/" in self._address else None
         if path is not None:
-            _make_way(path)
+            make_way(path)
         try:
             self._server.add_insecure_port(f"unix:{path}" if path is not None else self._address)
         except RuntimeError as error:
             raise OSError(f"cannot listen on {self._address}: {error}") from error
         await self._server.start()
         if path is not None:
-            path.chmod(_SOCKET_MODE)
+            path.chmod(SOCKET_MODE)
             self._socket = path, path.stat().st_ino
 
     def why_unreachable(self) -> str | None:
@@ -104,21 +101,6 @@ class ExtProcServer:
     async def _set_health(self, status: int) -> None:
         for service in ("", names.SERVICE):
             await self._health.set(service, status)
-
-
-def _make_way(path: Path) -> None:
-    """Remove the socket of a server that was killed. Raises OSError for anything else that stands in the way."""
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"cannot listen on {path}: no such folder")
-    if not path.exists():
-        return
-    if not path.is_socket():
-        raise FileExistsError(f"cannot listen on {path}: it exists, and is not a socket")
-    with socket.socket(socket.AF_UNIX) as probe:
-        probe.setblocking(False)  # a server whose backlog is full is alive, too
-        if probe.connect_ex(str(path)) != errno.ECONNREFUSED:
-            raise FileExistsError(f"cannot listen on {path}: the socket is in use by another server")
-    path.unlink()
 
 
 def _handler(process: Callable[..., Awaitable[None]]) -> "grpc.GenericRpcHandler[ProcessingRequest, bytes]":

@@ -46,6 +46,9 @@ class CachedClassifier:
         self.hits = 0
         self.misses = 0
 
+    def __len__(self) -> int:
+        return len(self._entries)
+
     async def classify(self, prompt: str, owner: str = "") -> Classification:
         """Raises what the classifier raises."""
         key = self._key(prompt, owner)

@@ -32,6 +32,11 @@ class ClassifierPool:
         self._mean_seconds = 0.0
         self._admitted = 0
 
+    @property
+    def waiting(self) -> int:
+        """Prompts that wait for a thread."""
+        return max(0, self._admitted - self._threads)
+
     async def run(self, classify: Callable[[], Classification]) -> Classification:
         """Raises ClassifierOverloadedError, and what `classify` raises."""
         if self._admitted >= self._capacity or self._would_be_late():

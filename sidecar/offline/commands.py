@@ -9,7 +9,7 @@ from sidecar.inference.pool import available_processors
 from sidecar.offline.calibrate import Target, calibrate, read_entries
 from sidecar.offline.classify import classify_lines
 from sidecar.offline.loading import load_setup
-from sidecar.offline.report import render
+from sidecar.offline.report import as_json, render
 from sidecar.streams.lines import InputError, read_lines
 from sidecar.streams.progress import with_progress
 
@@ -24,12 +24,14 @@ def run_classify(policy: Path | None, model: Path | None, threads: int | None) -
         sys.stdout.buffer.flush()
 
 
-def run_calibrate(policy: Path | None, model: Path | None, threads: int | None, target: Target) -> None:
+def run_calibrate(
+    policy: Path | None, model: Path | None, threads: int | None, target: Target, *, is_json: bool
+) -> None:
     """Raises InputError, ClassifierFailedError and OSError."""
     setup = load_setup(policy, model)
     entries = read_entries(read_lines(_standard_input()), setup, target, threads or available_processors())
     calibration = calibrate(with_progress(entries, _terminal()), setup.tier_rule.difficulty, target)
-    sys.stdout.write(render(calibration))
+    sys.stdout.write(as_json(calibration) if is_json else render(calibration))
     sys.stdout.flush()
 
 

@@ -1,5 +1,6 @@
 """A calibration, written for people: first the line for the policy, then what it means and how sure it is."""
 
+import json
 import math
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -17,6 +18,30 @@ _CLOSE = 0.01
 def render(calibration: Calibration) -> str:
     """Several lines of text."""
     return "\n".join([*_threshold(calibration), "", *_table(calibration), "", *_notes(calibration), ""])
+
+
+def as_json(calibration: Calibration) -> str:
+    """The same for programs: one line of JSON. Qualities are null unless all prompts have grades."""
+    curve, spread, chosen = calibration.curve, calibration.spread, calibration.chosen
+    written = {
+        "difficulty": asdict(calibration.after),
+        "tier": calibration.target.tier.label,
+        "prompts": len(calibration.log.difficulties),
+        "graded": calibration.log.graded,
+        "strong_share": _finite(curve.shares[chosen]),
+        "strong_share_interval": list(map(_finite, spread.strong_shares)),
+        "quality": _finite(curve.qualities[chosen]),
+        "quality_interval": list(map(_finite, spread.qualities)),
+        "quality_always_weak": _finite(curve.weak),
+        "quality_always_strong": _finite(curve.strong),
+        "threshold_interval": list(map(_finite, spread.thresholds)),
+        "reached": spread.reached,
+    }
+    return json.dumps(written) + "\n"
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
 
 
 def policy_line(thresholds: DifficultyThresholds) -> str:

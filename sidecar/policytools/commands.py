@@ -22,7 +22,6 @@ from sidecar.policytools.replay import report as replay_report
 from sidecar.policytools.replay.parallel import replay_chunks
 from sidecar.policytools.replay.plot import check_plot, plot
 from sidecar.policytools.replay.replay import Replay
-from sidecar.policytools.replay.source import Source, open_source
 from sidecar.policytools.replay.summary import Summary
 from sidecar.policytools.screen import screen_of
 from sidecar.policytools.testing import report
@@ -31,6 +30,7 @@ from sidecar.policytools.testing.run import run_tests
 from sidecar.routing.router import Routers
 from sidecar.streams.lines import InputError
 from sidecar.streams.progress import with_progress
+from sidecar.streams.source import Source, open_source
 
 # A process takes about a second to start; so much of a log takes as long to decide.
 _BYTES_WORTH_A_PROCESS = 16 * 1024 * 1024

@@ -5,6 +5,7 @@ provider exactly as the client wrote them.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import msgspec
@@ -83,9 +84,28 @@ def parse_members(body: bytes) -> list[Member]:
     return members
 
 
-def replace_value(body: bytes, member: Member, value: str) -> bytes:
-    """The body with that member's value replaced by a JSON string, every other byte as it was."""
-    return b"".join((body[: member.start], msgspec.json.encode(value), body[member.end :]))
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """What is to stand in a body in the place of `body[start:end]`."""
+
+    start: int
+    end: int
+    text: bytes
+
+
+def replace_value(member: Member, value: str) -> Edit:
+    """That member's value becomes a JSON string."""
+    return Edit(member.start, member.end, msgspec.json.encode(value))
+
+
+def edit_body(body: bytes, edits: Iterable[Edit]) -> bytes:
+    """The body with these edits, which do not overlap, and every other byte as it was."""
+    pieces: list[bytes] = []
+    done = 0
+    for edit in sorted(edits, key=lambda edit: edit.start):
+        pieces += (body[done : edit.start], edit.text)
+        done = edit.end
+    return b"".join((*pieces, body[done:]))
 
 
 def _decode(body: bytes) -> dict[_Key, msgspec.Raw]:

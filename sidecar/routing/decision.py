@@ -51,6 +51,8 @@ class Evidence:
     """Earlier turns that should have been read as well."""
     missing: Reason | None = None
     """Why there are no readings and will be none."""
+    earlier: tuple[Classification, ...] = ()
+    """Of the turns before the one to be answered, where that one could not be read; oldest first."""
 
     @property
     def is_final(self) -> bool:
@@ -77,6 +79,7 @@ def decide(policy: Policy, signals: Signals, evidence: Evidence, trail: Trail) -
     Raises RejectedError for a request that the policy does not serve. The trail is filled in either way.
     """
     trail.readings, trail.unread, trail.missing = evidence.readings, evidence.unread, evidence.missing
+    trail.earlier = evidence.earlier
     virtual = policy.virtual_models.get(signals.model)
     if virtual is None:
         return _decide_pinned(policy, signals, evidence, trail)
@@ -91,7 +94,7 @@ def decide(policy: Policy, signals: Signals, evidence: Evidence, trail: Trail) -
     if not evidence.is_final:
         return None
     if evidence.missing is not None:
-        return maker.from_fallback(evidence.missing)
+        return maker.from_fallback(evidence.missing, evidence.earlier)
     return maker.from_readings(evidence.readings)
 
 
@@ -231,16 +234,18 @@ class _Maker:
             own.append(Move(Reason.CONVERSATION, highest))
         return self.from_tier(own, readings[tiers.index(highest)].settled_intent)
 
-    def from_fallback(self, reason: Reason) -> Decision:
-        """The fallback, if its tier is within the bounds, or the nearest tier that is."""
+    def from_fallback(self, reason: Reason, earlier: tuple[Classification, ...]) -> Decision:
+        """The fallback, if its tier is within the bounds and no earlier turn needed more; else the nearest tier."""
         fallback = self.policy.fallbacks.get(self.signals.endpoint)
         cheapest = self._by_preference(Tier.SIMPLE, "")[:1]
         start = next((model.tier for model in (fallback, *cheapest) if model is not None), Tier.SIMPLE)
-        tier = self.terms.bounds.clamp(start)
+        needed = max([start, *(self.policy.tier_rule.moves(reading)[-1].tier for reading in earlier)])
+        tier = self.terms.bounds.clamp(needed)
         models = self._by_preference(tier, "")
         if fallback is not None and tier is start:
             models = (fallback, *(model for model in models if model is not fallback))
-        self.trail.move(reason, tier)
+        self.trail.move(reason, self.terms.bounds.clamp(start))
+        self.trail.move(Reason.CONVERSATION, tier)
         return self._decision(models, tier, reason)
 
     def _by_preference(self, tier: Tier, intent: str) -> Plan:

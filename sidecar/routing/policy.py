@@ -108,6 +108,8 @@ class Policy:
     conversation_turns: int = 5
     """How many user turns of a conversation are classified, at the most."""
     callers_may: CallersMay = CallersMay()
+    stream_usage: bool = False
+    """Whether streams that do not ask for their tokens are made to. Not in the hash: it decides nothing."""
 
     def models_by_preference(self, endpoint: Endpoint, tier: Tier, intent: str = "") -> Plan:
         """All that can be asked there, in the order in which they may answer a prompt of that tier and intent."""

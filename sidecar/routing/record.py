@@ -61,6 +61,7 @@ def _grounds(signals: Signals, trail: Trail) -> dict[str, object]:
         "excluded": trail.excluded,
         "classification": _classification(trail),
         "readings": [_describe(reading) for reading in trail.readings],
+        "earlier": [_describe(reading) for reading in trail.earlier],
         "unread": trail.unread,
         "signals": describe_signals(signals),
     }

@@ -10,7 +10,7 @@ import msgspec
 import re2
 
 from sidecar.routing.api import Endpoint
-from sidecar.routing.body import Member, parse_members
+from sidecar.routing.body import Edit, Member, parse_members
 from sidecar.routing.rejection import RejectedError, invalid_request
 
 # About four bytes of UTF-8 make a token of the usual byte-pair vocabularies, in English as in Chinese.
@@ -101,6 +101,8 @@ class ChatRequest:
     json: bool
     """Whether the answer has to be JSON."""
     stream: bool
+    usage_edit: Edit | None = None
+    """Makes a stream that says nothing of it tell its tokens; None where that is not possible, or already said."""
 
     @property
     def prompt(self) -> str:
@@ -128,6 +130,16 @@ class _Item(msgspec.Struct):
 
 _Content = str | list[str | _Part] | None
 
+_STREAM_OPTIONS = "stream_options"
+_INCLUDE_USAGE = "include_usage"
+
+# Of two of them, nobody knows which one the provider takes.
+_USAGE_MEMBERS = frozenset(("stream", _STREAM_OPTIONS))
+
+_TOLD_ON_REQUEST = frozenset((Endpoint.CHAT_COMPLETIONS, Endpoint.COMPLETIONS))
+
+_NAMES = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
 _MODEL = msgspec.json.Decoder(str)
 _MESSAGES = msgspec.json.Decoder(list[_Message])
 _INPUT = msgspec.json.Decoder(str | list[_Item] | None)
@@ -141,10 +153,13 @@ def parse_request(endpoint: Endpoint, body: bytes) -> ChatRequest:
     Raises RejectedError, with a message for the client, for a body that the API would refuse too, and for one whose
     model could be read in two ways.
     """
-    members = {}
+    members: dict[str, Member] = {}
+    repeated = set()
     model = None
     listed = parse_members(body)
     for member in listed:
+        if member.name in members:
+            repeated.add(member.name)
         if member.name.lower() == "model":
             model = _accept_model_member(member, model)
         members[member.name] = member
@@ -167,6 +182,7 @@ def parse_request(endpoint: Endpoint, body: bytes) -> ChatRequest:
         images=_count_images(members.get(_IMAGE_MEMBERS.get(endpoint, ""))),
         json=any(_asks_for_json(members[name]) for name in _FORMAT_MEMBERS if name in members),
         stream="stream" in members and bytes(members["stream"].value) == b"true",
+        usage_edit=None if repeated & _USAGE_MEMBERS else _find_usage_edit(endpoint, members),
     )
 
 
@@ -181,6 +197,29 @@ def _accept_model_member(member: Member, earlier: Member | None) -> Member:
     if member.escaped or member.name != "model":
         raise invalid_request('model: the name must be written exactly "model"', param="model")
     return member
+
+
+def _find_usage_edit(endpoint: Endpoint, members: Mapping[str, Member]) -> Edit | None:
+    """Anthropic's API and OpenAI's Responses API tell of tokens in any case."""
+    stream = members.get("stream")
+    if endpoint not in _TOLD_ON_REQUEST or stream is None or bytes(stream.value) != b"true":
+        return None
+    options = members.get(_STREAM_OPTIONS)
+    if options is None:
+        return Edit(stream.end, stream.end, b',"stream_options":{"include_usage":true}')
+    written = bytes(options.value)
+    if written == b"null":
+        return Edit(options.start, options.end, b'{"include_usage":true}')
+    if not written.startswith(b"{"):  # the provider's to judge
+        return None
+    try:
+        names = _NAMES.decode(written)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if _INCLUDE_USAGE in names:
+        return None
+    inside = options.start + 1
+    return Edit(inside, inside, b'"include_usage":true' + (b"," if names else b""))
 
 
 def _read_messages(members: dict[str, Member]) -> list[str]:

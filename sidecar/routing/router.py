@@ -111,38 +111,34 @@ class Router:
     async def _read(self, request: ChatRequest, wait: _Wait) -> Evidence:
         turns = turns_to_read(request.user_turns, self.policy.conversation_turns)
         started = time.perf_counter()
-        try:
-            readings = await self._classify(turns, wait.owner)
-        except ClassifierUnavailableError as error:
-            wait.failure = error
-            return Evidence(missing=error.reason)
-        finally:
-            wait.seconds = time.perf_counter() - started
-        known = tuple(self._with_example(reading) for reading in readings if reading is not None)
-        return Evidence(known, unread=len(readings) - len(known))
+        *earlier, last = await self._classify(turns, wait.owner)
+        wait.seconds = time.perf_counter() - started
+        known = tuple(self._with_example(each) for each in earlier if isinstance(each, Classification))
+        unread = len(earlier) - len(known)
+        if isinstance(last, Classification):
+            return Evidence((*known, self._with_example(last)), unread)
+        wait.failure = last
+        return Evidence(missing=last.reason, unread=unread, earlier=known)
 
     def _with_example(self, reading: Classification) -> Classification:
         example = self._matcher.match(reading.embedding)
         return reading if example is None else replace(reading, example=example)
 
-    async def _classify(self, turns: Sequence[str], owner: str) -> Sequence[Classification | None]:
-        """The last turn's must be there; None for an earlier one that could not be read in time.
-
-        Raises ClassifierUnavailableError.
-        """
+    async def _classify(
+        self, turns: Sequence[str], owner: str
+    ) -> Sequence[Classification | ClassifierUnavailableError]:
+        """Of each turn, or why there is none."""
         if len(turns) == 1:
             return [await self._within_deadline(turns[0], owner)]
         # The last first: it gets a thread before the others do.
         tasks = [asyncio.ensure_future(self._within_deadline(turn, owner)) for turn in reversed(turns)]
-        answers = await asyncio.gather(*tasks, return_exceptions=True)
-        last = answers[0]
-        if isinstance(last, BaseException):
-            raise last
-        return [None if isinstance(answer, BaseException) else answer for answer in reversed(answers)]
+        return (await asyncio.gather(*tasks))[::-1]
 
-    async def _within_deadline(self, turn: str, owner: str) -> Classification:
+    async def _within_deadline(self, turn: str, owner: str) -> Classification | ClassifierUnavailableError:
         try:
             async with asyncio.timeout(self._deadline_seconds):
                 return await self._classifier.classify(turn, owner)
-        except TimeoutError as error:
-            raise ClassifierTimeoutError from error
+        except TimeoutError:
+            return ClassifierTimeoutError()
+        except ClassifierUnavailableError as error:
+            return error

@@ -30,6 +30,8 @@ class Trail:
     """Of the rule's split."""
     readings: tuple[Classification, ...] = ()
     """Of the turns that were read, oldest first; the last is the one to be answered."""
+    earlier: tuple[Classification, ...] = ()
+    """Of the turns before that one, where that one could not be read."""
     unread: int = 0
     """Earlier turns for which there was no time."""
     missing: Reason | None = None

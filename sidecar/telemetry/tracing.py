@@ -1,36 +1,51 @@
-"""One span per decision, a child of the span of Envoy's call to us, so that the trace shows why a model was chosen.
+"""Two spans a request, in its own trace: why a model was chosen, and what came of it.
+
+`llm.router.decide` is a child of the span of Envoy's call to us; its events tell the story in order. When the outcome
+is known `llm.router.outcome` follows beside it and links to it.
 
 Everything is set by OpenTelemetry's standard variables: an endpoint (`OTEL_EXPORTER_OTLP_ENDPOINT` or
 `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`) turns tracing on; sampling follows the parent unless `OTEL_TRACES_SAMPLER` says
-otherwise. Spans are made after Envoy has its answer and exported by a thread of its own; when the collector is down
-they are dropped, and no request waits.
+otherwise. Spans are made in the collector and exported by a thread of its own; when whoever takes them is down they
+are dropped, and no request waits.
 """
 
-from collections.abc import Mapping
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
-from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer
+from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Status, StatusCode, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from opentelemetry.util.types import AttributeValue
 
 from sidecar.routing.api import Endpoint
-from sidecar.routing.decision import Decision
-from sidecar.routing.exchange import Exchange
-from sidecar.routing.rejection import RejectedError
-from sidecar.routing.request import ChatRequest
+from sidecar.routing.notice import DecisionNotice
+from sidecar.routing.outcome import Result
+from sidecar.routing.reason import Reason
+from sidecar.routing.recorded import Record, RecordedSignals, read_record
+from sidecar.routing.request_record import AttemptRecord, PolicyOf, RequestRecord
 from sidecar.telemetry import attributes
 
-SPAN_NAME = "llm.router.decide"
+DECISION_SPAN = "llm.router.decide"
+OUTCOME_SPAN = "llm.router.outcome"
 
 # As in policies. What a client writes there may be megabytes long, and would cost the whole batch its export.
 _LONGEST_NAME = 128
 
+_COST_CLASSES = ((1.0, "1"), (0.1, "0.1"), (0.01, "0.01"), (0.001, "0.001"), (0.0, "0"))
+
+_NANOS = 1_000_000_000
+
 _OPERATIONS = {Endpoint.COMPLETIONS: "text_completion"}  # all others are "chat"
 
+_NO_ANSWER = frozenset((Reason.CLASSIFIER_TIMEOUT, Reason.CLASSIFIER_OVERLOADED, Reason.CLASSIFIER_FAILED))
+
 _TRACE_CONTEXT = TraceContextTextMapPropagator()
+
+_Attributes = dict[str, AttributeValue]
 
 
 class TracingSettingsError(Exception):
@@ -38,84 +53,236 @@ class TracingSettingsError(Exception):
 
 
 class DecisionTracer:
-    """An ExchangeObserver that makes a span of each exchange."""
+    """Makes the spans of what workers tell, and of finished requests (a RecordObserver)."""
 
-    def __init__(self, tracer: Tracer) -> None:
+    def __init__(self, tracer: Tracer, policy_of: PolicyOf, *, most_open: int = 10_000) -> None:
+        """`most_open`: decisions whose outcome is waited for; beyond it the oldest ones get no span of theirs."""
         self._tracer = tracer
+        self._policy_of = policy_of
+        self._most_open = most_open
+        self._decided: OrderedDict[str, tuple[Context, SpanContext]] = OrderedDict()
+        """By decision id: the parent of its span, and the span."""
 
-    def observe(self, exchange: Exchange) -> None:
-        """A span with the times that the exchange had; the prompt is not on it."""
-        seconds = exchange.parse_seconds + exchange.classify_seconds + exchange.decide_seconds
+    def observe_notice(self, notice: DecisionNotice) -> None:
+        """A span with the times that the decision had; the prompt is not on it."""
+        parent = _TRACE_CONTEXT.extract(notice.trace_headers, Context())
         span = self._tracer.start_span(
-            SPAN_NAME,
-            context=_TRACE_CONTEXT.extract(exchange.trace_headers, Context()),
-            kind=SpanKind.SERVER,
-            start_time=exchange.started_unix_nanos,
+            DECISION_SPAN, context=parent, kind=SpanKind.SERVER, start_time=notice.started_unix_nanos
         )
         if span.is_recording():
-            span.set_attributes(self._describe(exchange))
-            error = exchange.result if isinstance(exchange.result, RejectedError) else exchange.failure
-            if error is not None:
-                # Without the stack trace, which helps no reader of traces and might quote what it should not.
-                span.add_event("exception", {"exception.type": type(error).__name__, "exception.message": str(error)})
-                span.set_attribute(attributes.ERROR_TYPE, exchange.result.reason)
-                span.set_status(Status(StatusCode.ERROR, str(error)))
-        span.end(exchange.started_unix_nanos + int(seconds * 1e9))
+            span.set_attributes(_describe_notice(notice))
+            try:
+                self._describe(span, notice, read_record(notice.record))
+            except ValueError as error:  # a worker of another version, for the time of an update
+                span.set_status(Status(StatusCode.ERROR, f"the decision record cannot be read: {error}"))
+            self._remember(notice.decision_id, parent, span.get_span_context())
+        span.end(_end_of(notice))
 
-    def _describe(self, exchange: Exchange) -> Mapping[str, AttributeValue]:
-        described: dict[str, AttributeValue] = {
-            attributes.DECISION_ID: exchange.decision_id,
-            attributes.API: exchange.endpoint.api,
-            attributes.OPERATION: _OPERATIONS.get(exchange.endpoint, "chat"),
-            attributes.REASON: exchange.result.reason,
-            attributes.MODEL_VERSION: exchange.classifier_version,
-            attributes.PARSE_SECONDS: exchange.parse_seconds,
-            attributes.CLASSIFY_SECONDS: exchange.classify_seconds,
-            attributes.DECIDE_SECONDS: exchange.decide_seconds,
-        }
-        if exchange.request is not None:
-            described |= _describe_request(exchange.request)
-        if isinstance(exchange.result, Decision):
-            described |= _describe_decision(exchange.result)
-            if exchange.request is not None:
-                cost = exchange.request.input_tokens * exchange.result.model.price.input / 1e6
-                described[attributes.INPUT_COST_ESTIMATE] = cost
-        return described
+    def observe_record(self, record: RequestRecord) -> None:
+        """A span from the first byte of the request to the last of its answer, if that of its decision was made."""
+        known = self._decided.pop(record.decision_id or "", None)
+        if known is None:
+            return
+        parent, decision = known
+        started = _nanos_of(record.time)
+        span = self._tracer.start_span(
+            OUTCOME_SPAN, context=parent, kind=SpanKind.INTERNAL, start_time=started, links=[Link(decision)]
+        )
+        span.set_attributes(_describe_outcome(record))
+        for attempt in record.attempts:
+            span.add_event("attempt", _describe_attempt(attempt), started + int(attempt.start_seconds * _NANOS))
+        if record.result is Result.FAILED:
+            span.set_status(Status(StatusCode.ERROR, record.details[:_LONGEST_NAME]))
+        span.end(started + int((record.seconds or 0) * _NANOS))
+
+    def _remember(self, decision_id: str, parent: Context, span: SpanContext) -> None:
+        self._decided[decision_id] = parent, span
+        if len(self._decided) > self._most_open:
+            self._decided.popitem(last=False)
+
+    def _describe(self, span: Span, notice: DecisionNotice, record: Record) -> None:
+        span.set_attributes(_describe_decision(record))
+        if record.signals is not None:
+            span.set_attributes(_describe_request(record.signals))
+        policy = self._policy_of(record.policy)
+        model = policy.models.get(record.model or "") if policy is not None else None
+        if model is not None:
+            span.set_attribute(attributes.PROVIDER, model.provider)
+        for name, described, nanos in _story(notice, record):
+            span.add_event(name, described, nanos)
+        if record.model is None or record.reason in _NO_ANSWER:
+            span.set_attribute(attributes.ERROR_TYPE, record.reason.value)
+            span.set_status(Status(StatusCode.ERROR, notice.error))
 
 
-def _describe_request(request: ChatRequest) -> dict[str, AttributeValue]:
-    described: dict[str, AttributeValue] = {
-        attributes.REQUEST_MODEL: request.model[:_LONGEST_NAME],
-        attributes.REQUEST_STREAM: request.stream,
-        attributes.USER_TURNS: len(request.user_turns),
-        attributes.INPUT_TOKENS_ESTIMATE: request.input_tokens,
-        attributes.TOOLS: request.tools,
-        attributes.IMAGES: request.images,
+def _describe_notice(notice: DecisionNotice) -> _Attributes:
+    return {
+        attributes.DECISION_ID: notice.decision_id,
+        attributes.API: notice.endpoint.api,
+        attributes.MODEL_VERSION: notice.classifier,
+        attributes.PARSE_SECONDS: notice.parse_seconds,
+        attributes.CLASSIFY_SECONDS: notice.classify_seconds,
+        attributes.DECIDE_SECONDS: notice.decide_seconds,
+        attributes.CACHED: notice.is_cached,
     }
-    if request.max_output_tokens:
-        described[attributes.REQUEST_MAX_TOKENS] = request.max_output_tokens
+
+
+def _describe_request(signals: RecordedSignals) -> _Attributes:
+    described: _Attributes = {
+        attributes.REQUEST_MODEL: signals.model[:_LONGEST_NAME],
+        attributes.REQUEST_STREAM: signals.stream,
+        attributes.USER_TURNS: signals.turns,
+        attributes.INPUT_TOKENS_ESTIMATE: signals.input_tokens,
+        attributes.TOOLS: signals.tools,
+        attributes.IMAGES: signals.images,
+    }
+    if signals.max_output_tokens:
+        described[attributes.REQUEST_MAX_TOKENS] = signals.max_output_tokens
     return described
 
 
-def _describe_decision(decision: Decision) -> dict[str, AttributeValue]:
-    described: dict[str, AttributeValue] = {
-        attributes.MODEL: decision.model.name,
-        attributes.PROVIDER: decision.model.provider,
-        attributes.PLAN: [model.name for model in decision.plan],
-        attributes.TIER: decision.tier.label,
-        attributes.POLICY_HASH: decision.policy_hash,
-    }
-    classification = decision.classification
-    if classification is not None:
-        described |= {
-            attributes.INTENT: classification.settled_intent,
-            attributes.CONFIDENCE: classification.confidence,
-            attributes.TRUNCATED: classification.truncated,
-            attributes.CACHED: classification.cached,
+def _describe_decision(record: Record) -> _Attributes:
+    reading = record.readings[-1] if record.readings else None
+    return _known(
+        {
+            attributes.REASON: record.reason.value,
+            attributes.POLICY_HASH: record.policy,
+            attributes.MODEL: record.model,
+            attributes.TIER: record.tier,
+            attributes.PLAN: [planned.model for planned in record.plan] or None,
+            attributes.COST_ESTIMATE: record.plan[0].cost if record.plan else None,
+            attributes.RULE: record.rule,
+            attributes.ARM: record.arm,
+            attributes.INTENT: record.intent,
+            attributes.CONFIDENCE: reading.confidence if reading is not None else None,
+            attributes.DIFFICULTY: reading.difficulty if reading is not None else None,
+            attributes.TRUNCATED: reading.truncated if reading is not None else None,
         }
-        if classification.difficulty is not None:
-            described[attributes.DIFFICULTY] = classification.difficulty
-    return described
+    )
+
+
+def _story(notice: DecisionNotice, record: Record) -> Iterator[tuple[str, _Attributes, int]]:
+    """Name, attributes and time of each event, in the order of the decision."""
+    parsed = notice.started_unix_nanos + int(notice.parse_seconds * _NANOS)
+    classified = parsed + int(notice.classify_seconds * _NANOS)
+    if record.signals is not None:
+        yield "signals", _describe_signals(record.signals), parsed
+    for number, reading in enumerate(record.readings, start=1):
+        example = reading.example
+        described: dict[str, AttributeValue | None] = {
+            "turn": number,
+            "intent": reading.intent,
+            "confidence": reading.confidence,
+            "difficulty": reading.difficulty,
+            "likeliest": [f"{intent} {share:.2f}" for intent, share in reading.likeliest],
+            "truncated": reading.truncated,
+            "example": f"{example[0]} {example[1]:.2f}" if example is not None else None,
+        }
+        yield "classification", _known(described), classified
+    if notice.error is not None and record.reason in _NO_ANSWER:
+        yield "no classification", {"why": notice.error}, classified
+    if record.requirements:
+        yield "requirements", {"matched": record.requirements}, classified
+    if record.rule is not None:
+        yield "rule", _known({"name": record.rule, "arm": record.arm}), classified
+    for reason, tier in record.moves:
+        yield "tier", {"reason": reason.value, "tier": tier}, classified
+    for model, why in record.excluded.items():
+        yield "excluded", {"model": model, "why": why}, classified
+    if record.plan:
+        yield "plan", {"models": [planned.model for planned in record.plan]}, _end_of(notice)
+    elif notice.error is not None:
+        yield "rejected", {"status": record.status, "message": notice.error}, _end_of(notice)
+
+
+def _describe_signals(signals: RecordedSignals) -> _Attributes:
+    """What policies look at, as far as there is anything; header values are for the record."""
+    return _known(
+        {
+            "input_tokens": signals.input_tokens,
+            "max_output_tokens": signals.max_output_tokens or None,
+            "turns": signals.turns,
+            "language": signals.language,
+            "script": signals.script,
+            "code_fences": signals.code_fences or None,
+            "json": signals.json or None,
+            "keywords": sorted(signals.keywords) or None,
+            "patterns": sorted(signals.patterns) or None,
+            "personal_data": sorted(signals.personal_data or ()) or None,
+            "caller_tier": signals.tier,
+            "caller_max_cost": signals.max_cost,
+        }
+    )
+
+
+def _describe_outcome(record: RequestRecord) -> _Attributes:
+    return _known(
+        {
+            attributes.DECISION_ID: record.decision_id,
+            attributes.OPERATION: _OPERATIONS.get(record.endpoint, "chat") if record.endpoint is not None else None,
+            attributes.REQUEST_MODEL: (record.requested_model or "")[:_LONGEST_NAME] or None,
+            attributes.REQUEST_STREAM: record.stream,
+            attributes.RESULT: record.result.value,
+            attributes.STATUS: record.status or None,
+            attributes.ERROR_TYPE: _error_of(record),
+            attributes.ATTEMPTS: record.attempt_count,
+            attributes.FAILED_OVER: record.failed_over,
+            attributes.RESPONSE_MODEL: record.model,
+            attributes.PROVIDER: record.provider,
+            attributes.TIER: record.tier,
+            attributes.INPUT_TOKENS: record.input_tokens,
+            attributes.OUTPUT_TOKENS: record.output_tokens,
+            attributes.CACHED_TOKENS: record.cached_tokens,
+            attributes.REASONING_TOKENS: record.reasoning_tokens,
+            attributes.TOKENS_ESTIMATED: record.estimated if record.input_tokens is not None else None,
+            attributes.COST: record.cost,
+            attributes.COST_CLASS: _cost_class(record.cost),
+            attributes.BASELINE_COST: record.baseline_cost,
+            attributes.SAVING: record.saving,
+            attributes.FIRST_BYTE_SECONDS: record.first_byte_seconds,
+        }
+    )
+
+
+def _cost_class(cost: float | None) -> str | None:
+    """For trace UIs that look for equal values only: the greatest of these that the cost reaches, in USD."""
+    return next((name for limit, name in _COST_CLASSES if cost is not None and cost >= limit), None)
+
+
+def _error_of(record: RequestRecord) -> str | None:
+    if record.result in (Result.SUCCESS, Result.UNKNOWN):
+        return None
+    return record.flags[0] if record.flags else str(record.status or record.result.value)
+
+
+def _describe_attempt(attempt: AttemptRecord) -> _Attributes:
+    return _known(
+        {
+            "model": attempt.model,
+            "provider": attempt.provider,
+            "status": attempt.status or None,
+            "error": attempt.error,
+            "seconds": attempt.seconds,
+            "input_tokens": attempt.input_tokens,
+            "output_tokens": attempt.output_tokens,
+            "cost_usd": attempt.cost,
+        }
+    )
+
+
+def _known(described: Mapping[str, AttributeValue | None]) -> _Attributes:
+    return {name: value for name, value in described.items() if value is not None}
+
+
+def _end_of(notice: DecisionNotice) -> int:
+    seconds = notice.parse_seconds + notice.classify_seconds + notice.decide_seconds
+    return notice.started_unix_nanos + int(seconds * _NANOS)
+
+
+def _nanos_of(time: str) -> int:
+    """Of an RFC 3339 time with microseconds."""
+    moment = datetime.fromisoformat(time)
+    return int(moment.timestamp()) * _NANOS + moment.microsecond * 1_000
 
 
 def build_tracer_provider(environment: Mapping[str, str]) -> TracerProvider | None:

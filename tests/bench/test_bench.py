@@ -48,7 +48,7 @@ def test_plain_envoy_decides_nothing(report: Report) -> None:
         if row.variant == "plain":
             assert row.reasons == {"": row.requests}
             assert (row.p50_ratio, row.rate_ratio, row.added_p50_ms) == (1, 1, 0)
-            assert "sidecar" not in row.cpu_us_per_request
+            assert "worker" not in row.cpu_us_per_request
 
 
 def test_a_percentile_is_never_above_a_higher_one(report: Report) -> None:
@@ -112,10 +112,13 @@ def test_no_prompt_is_made_twice_and_every_run_makes_the_same() -> None:
 
 
 def test_plain_envoy_has_no_trace_of_the_sidecar() -> None:
-    filters = [{"name": "envoy.filters.http.ext_proc"}, {"name": "envoy.filters.http.router"}]
+    names = ["ext_proc", "ai_protocol_manager", "set_metadata", "header_to_metadata", "router"]
+    filters = [{"name": f"envoy.filters.http.{name}"} for name in names]
+    logs = [{"name": "envoy.access_loggers.stdout"}, {"name": "envoy.access_loggers.http_grpc"}]
     route = {"match": {}, "typed_per_filter_config": {"envoy.filters.http.ext_proc": {"disabled": True}}}
-    clusters = [{"name": "sidecar"}, {"name": "otlp"}]
-    assert without_sidecar({"filters": filters, "routes": [route], "clusters": clusters}) == {
+    clusters = [{"name": "sidecar"}, {"name": "outcomes"}, {"name": "otlp"}]
+    assert without_sidecar({"log": logs, "filters": filters, "routes": [route], "clusters": clusters}) == {
+        "log": [{"name": "envoy.access_loggers.stdout"}],
         "filters": [{"name": "envoy.filters.http.router"}],
         "routes": [{"match": {}, "typed_per_filter_config": {}}],
         "clusters": [{"name": "otlp"}],

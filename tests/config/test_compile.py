@@ -22,6 +22,8 @@ from sidecar.config.compile import (
     Config,
     Expectation,
     Provider,
+    RecordFile,
+    RecordsConfig,
     RoutingTest,
     load_config,
 )
@@ -93,6 +95,7 @@ def test_what_is_left_out_has_a_default(tmp_path: Path) -> None:
     assert config.classifier == ClassifierConfig(model_folder=None, deadline_seconds=0.04, threads=None, queue=64)
     assert config.cache == CacheConfig(entries=4096, across_tenants=False, near_duplicates=False)
     assert (config.tests, config.shadow) == ((), ())
+    assert (config.records, policy.stream_usage) == (RecordsConfig("stdout", prompts=0.0), False)
 
 
 def test_the_defaults_of_the_schema_are_those_of_the_router(tmp_path: Path) -> None:
@@ -101,7 +104,8 @@ def test_the_defaults_of_the_schema_are_those_of_the_router(tmp_path: Path) -> N
         "signals: {headers: {}, keywords: {}, patterns: {}}\nrequirements: []\nrules: []\nintents: {}\n"
         "difficulty: {moderate: 0.125, complex: 0.5, reasoning: 0.8}\nmin_confidence: 0.4\nrank: listed\n"
         "conversation: {turns: 5}\ncallers_may: name_models\nclassifier: {deadline_ms: 40, queue: 64}\n"
-        "cache: {entries: 4096, across_tenants: false, near_duplicates: false}\nshadow: []\ntests: []\n"
+        "cache: {entries: 4096, across_tenants: false, near_duplicates: false}\n"
+        "records: {to: stdout, prompts: 0}\nstream_usage: false\nshadow: []\ntests: []\n"
     )
 
     assert load(tmp_path, written_out) == load(tmp_path, MINIMAL)
@@ -213,6 +217,8 @@ def test_every_other_key_is_read(tmp_path: Path) -> None:
     assert config.classifier == ClassifierConfig(tmp_path / "own", deadline_seconds=0.025, threads=3, queue=9)
     assert config.cache == CacheConfig(entries=0, across_tenants=True, near_duplicates=True)
     assert config.shadow == (tmp_path / "next.yaml",)
+    assert config.records == RecordsConfig(RecordFile(tmp_path / "requests.jsonl", 20_000_000, keep=2), prompts=0.01)
+    assert policy.stream_usage
 
 
 def test_tests_are_requests_as_a_client_would_send_them(tmp_path: Path) -> None:
@@ -275,6 +281,17 @@ def test_models_are_ranked_as_the_policy_weighs_them(tmp_path: Path) -> None:
         return policy.models_by_preference(Endpoint.RESPONSES, Tier.SIMPLE, intent)[0].name
 
     assert [first(""), first("chat"), first("math")] == ["small", "small", "dear"]
+
+
+@pytest.mark.parametrize("to", ["stdout", "otlp", "none"])
+def test_records_go_where_the_policy_says(tmp_path: Path, to: str) -> None:
+    assert load(tmp_path, f"{MINIMAL}records: {{to: {to}}}\n").records.to == to
+
+
+def test_a_file_for_records_has_a_size_and_a_number(tmp_path: Path) -> None:
+    config = load(tmp_path, f"{MINIMAL}records: {{to: {{file: /var/log/r.jsonl}}}}\n")
+
+    assert config.records.to == RecordFile(Path("/var/log/r.jsonl"), 100_000_000, keep=5)
 
 
 def test_thresholds_that_are_left_out_keep_their_defaults(tmp_path: Path) -> None:
@@ -402,7 +419,7 @@ def test_the_same_meaning_has_the_same_hash(tmp_path: Path, old: str, new: str) 
 
 def test_the_order_of_sections_means_nothing(tmp_path: Path) -> None:
     sections = re.split(r"^(?=\w)", EVERY_KEY, flags=re.MULTILINE)[1:]
-    assert len(sections) == 17
+    assert len(sections) == 19
 
     reordered = load(tmp_path, "".join(reversed(sections)))
 
@@ -462,6 +479,9 @@ def test_another_meaning_has_another_hash(tmp_path: Path, old: str, new: str) ->
         ("deadline_ms: 25", "deadline_ms: 26"),
         ("entries: 0", "entries: 1"),
         ("shadow: next.yaml", "shadow: []"),
+        ("stream_usage: true", "stream_usage: false"),
+        ("{file: requests.jsonl, max_mb: 20, keep: 2}", "otlp"),
+        ("prompts: 0.01", "prompts: 0.02"),
         ("reason: rule", "reason: caller"),
         ("api_key_file: /run/key", "api_key_file: /run/keys"),
     ],

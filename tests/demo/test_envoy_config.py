@@ -26,6 +26,7 @@ def places(tmp_path: Path) -> LocalPlaces:
         provider_ports=PORTS_BY_HOST,
         ca_file=tmp_path / "ca.pem",
         sidecar_sockets=[tmp_path / "sidecar.sock", tmp_path / "sidecar-1.sock"],
+        outcomes_socket=tmp_path / "collector.sock",
         otlp=("127.0.0.1", 41012),
         values={"per_try_timeout": "0.5s"},
     )
@@ -94,6 +95,12 @@ def test_every_worker_is_an_endpoint(source: Path, places: LocalPlaces) -> None:
     assert list(endpoints.values()) == [str(path) for path in places.sidecar_sockets]
 
 
+def test_the_collector_is_where_it_was_said_to_be(source: Path, places: LocalPlaces) -> None:
+    endpoints = leaves(cluster(localised_config(source, places), "outcomes")["load_assignment"]["endpoints"])
+
+    assert list(endpoints.values()) == [str(places.outcomes_socket)]
+
+
 def test_the_files_it_names_are_written(source: Path, places: LocalPlaces) -> None:
     bootstrap = write_envoy_files(source, places)
     write_keys(places, {"openai": "a-key"})
@@ -113,6 +120,8 @@ static_resources:
   clusters:
   - name: sidecar
     load_assignment: {endpoints: []}
+  - name: outcomes
+    load_assignment: {endpoints: []}
   - name: otlp
     load_assignment: {endpoints: []}
   - name: provider
@@ -128,6 +137,7 @@ static_resources:
     [
         ("listeners: [{name: edge,", "listeners: [] #", "one listener"),
         ("name: sidecar", "name: router", "no cluster 'sidecar'"),
+        ("name: outcomes", "name: collector", "no cluster 'outcomes'"),
         ("name: otlp", "name: collector", "no cluster 'otlp'"),
         ("api.openai.com", "api.example.com", r"no local provider for api\.example\.com"),
         ("per_try_timeout: 9s", "type: STATIC", "no value 'per_try_timeout'"),

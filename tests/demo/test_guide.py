@@ -4,8 +4,6 @@ import io
 import json
 import shlex
 
-import pytest
-
 from sidecar.demo.guide import print_guide
 from sidecar.demo.options import DemoOptions
 from sidecar.demo.screen import Screen
@@ -26,16 +24,12 @@ def test_every_body_is_json_after_the_shell_has_read_it() -> None:
 
 
 def test_the_chosen_ports_are_in_the_commands() -> None:
-    text = printed(DemoOptions(envoy_port=12345, control_port=12346))
+    text = printed(DemoOptions(envoy_port=12345, control_port=12346, http_port=12347))
 
     assert "http://127.0.0.1:12345/v1/chat/completions" in text
     assert "http://127.0.0.1:12346/faults" in text
+    assert "http://127.0.0.1:12347/" in text
     assert "10000" not in text
-
-
-@pytest.mark.parametrize(("workers", "command"), [(1, "kill -9 4711\n"), (2, "kill -9 -- -4711\n")])
-def test_all_workers_are_killed_together(workers: int, command: str) -> None:
-    assert command in printed(DemoOptions(workers=workers))
 
 
 def test_there_is_no_colour_outside_a_terminal() -> None:

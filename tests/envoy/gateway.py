@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -15,6 +16,7 @@ from typing import Any, Self
 import httpx
 
 from sidecar.demo.envoy_config import LocalPlaces, write_envoy_files, write_keys
+from sidecar.demo.places import outcomes_socket, sidecar_sockets
 from sidecar.demo.preflight import find_envoy, free_ports
 from sidecar.demo.providers import ControlClient, ProviderProcess
 from sidecar.demo.tether import tethered
@@ -58,7 +60,7 @@ class Gateway:
         envoy: Path | None = None,
     ) -> None:
         self.port, self.admin_port = free_ports(2)
-        self.http_port = free_port(workers)  # each worker takes the next one
+        self.http_port = free_port()
         self._policy = policy
         self._config = config if isinstance(config, Path) else shipped_file("envoy", config)
         self._workers = workers
@@ -149,35 +151,65 @@ class Gateway:
         return int(text.rpartition(": ")[2] or 0)
 
     def kill_sidecar(self) -> None:
-        """kill -9."""
+        """kill -9, workers and collector as well."""
         assert self._sidecar is not None
+        children = self._children()
         self._sidecar.kill()
         self._sidecar.wait()
+        for pid in children:
+            self.kill(pid)
+        self._wait_for_end(children)
+
+    def kill_workers(self) -> None:
+        """kill -9; they are started again after a second."""
+        pids = self.worker_pids()
+        for pid in pids:
+            self.kill(pid)
+        self._wait_for_end(pids)
+
+    def kill_collector(self) -> None:
+        """kill -9; it is started again after a second."""
+        pid = self.collector_pid
+        self.kill(pid)
+        self._wait_for_end([pid])
+
+    def wait_for_collector(self) -> None:
+        """It is there again."""
+        self._wait(self._is_ready, "the collector")
 
     def worker_pids(self) -> list[int]:
-        """The processes under the sidecar's parent, with `workers` above 1."""
-        children = Path(f"/proc/{self.sidecar_pid}/task/{self.sidecar_pid}/children").read_text()
-        return [int(pid) for pid in children.split()]
+        """The processes that decide, by number of the worker."""
+        pids: list[int] = httpx.get(f"http://127.0.0.1:{self.http_port}/healthz", timeout=10).json()["workers"]
+        return pids
+
+    @property
+    def collector_pid(self) -> int:
+        """The process that takes Envoy's log."""
+        (pid,) = set(self._children()) - set(self.worker_pids())
+        return pid
 
     def kill(self, pid: int) -> None:
-        """kill -9 one worker."""
-        os.kill(pid, signal.SIGKILL)
+        """kill -9 one process."""
+        with suppress(ProcessLookupError):  # the sidecar's parent takes its children with it
+            os.kill(pid, signal.SIGKILL)
 
     def signal_sidecar(self, number: signal.Signals) -> None:
-        """SIGSTOP, SIGCONT …"""
-        os.kill(self.sidecar_pid, number)
+        """SIGSTOP and SIGCONT go to the workers, any other signal to their parent, which passes it on."""
+        is_for_workers = number in (signal.SIGSTOP, signal.SIGCONT)
+        for pid in self.worker_pids() if is_for_workers else [self.sidecar_pid]:
+            os.kill(pid, number)
 
     def start_sidecar(self) -> None:
         """The first time, or again after a kill; returns when it is ready."""
         policy = self._policy or self._write_policy()
         command = [sys.executable, "-m", "sidecar", "serve", "--policy", str(policy)]
-        command += ["--socket", str(self.folder / "sidecar.sock"), "--http", f"127.0.0.1:{self.http_port}"]
-        command += ["--workers", str(self._workers)]
-        with (self.folder / "sidecar.log").open("ab") as log:
+        command += ["--socket", str(self.folder / "sidecar.sock"), "--outcomes", str(outcomes_socket(self.folder))]
+        command += ["--http", f"127.0.0.1:{self.http_port}", "--workers", str(self._workers)]
+        with (self.folder / "sidecar.log").open("ab") as log, (self.folder / "records.jsonl").open("ab") as records:
             self._sidecar = subprocess.Popen(
-                tethered(command), stdout=log, stderr=log, env=os.environ | self._environment
+                tethered(command), stdout=records, stderr=log, env=os.environ | self._environment
             )
-        self._wait(lambda: _get(f"http://127.0.0.1:{self.http_port}/readyz") == 200, "the sidecar")
+        self._wait(self._is_ready, "the sidecar")
 
     def wait_until_deciding(self) -> None:
         """Envoy's health check has found the sidecar."""
@@ -189,16 +221,42 @@ class Gateway:
 
     def find_log_entry(self, decision_id: str) -> dict[str, Any]:
         """The line of Envoy's access log on that decision; Envoy writes it in batches, every 10 s at the latest."""
+        return self._find_line("envoy.out", lambda line: line["decision_id"] == decision_id)
+
+    def find_record(self, decision_id: str) -> dict[str, Any]:
+        """The request record of that decision; written when Envoy has told of all of its attempts."""
+        return self.wait_for_record(lambda record: record["decision_id"] == decision_id)
+
+    def wait_for_record(self, is_it: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """The latest record of which that is true."""
+        return self._find_line("records.jsonl", lambda line: "result" in line and is_it(line))
+
+    def _find_line(self, name: str, is_it: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         found: dict[str, Any] = {}
 
         def is_written() -> bool:
-            for line in (self.folder / "envoy.out").read_text().splitlines(keepends=True):
-                if decision_id in line and line.endswith("\n"):
-                    found.update(json.loads(line))
+            for line in (self.folder / name).read_text().splitlines(keepends=True):
+                if line.endswith("\n") and is_it(entry := json.loads(line)):
+                    found.clear()
+                    found.update(entry)
             return bool(found)
 
-        self._wait(is_written, "the log entry")
+        self._wait(is_written, f"the line of {name}")
         return found
+
+    def _is_ready(self) -> bool:
+        return _get(f"http://127.0.0.1:{self.http_port}/readyz") == 200
+
+    def _children(self) -> list[int]:
+        children = Path(f"/proc/{self.sidecar_pid}/task/{self.sidecar_pid}/children").read_text()
+        return [int(pid) for pid in children.split()]
+
+    def _wait_for_end(self, pids: Sequence[int]) -> None:
+        give_up = time.monotonic() + _START_SECONDS
+        while any(_is_alive(pid) for pid in pids):
+            if time.monotonic() > give_up:
+                raise RuntimeError(f"some of {pids} do not end: {self._logs()}")
+            time.sleep(0.01)
 
     def _start(self) -> None:
         self._providers.__enter__()
@@ -218,14 +276,14 @@ class Gateway:
 
     def write_bootstrap(self, folder: Path, provider_ports: Mapping[str, int] | None = None) -> Path:
         """Envoy's configuration with all places in that folder; also without anything running."""
-        sockets = ["sidecar.sock", *(f"sidecar-{index}.sock" for index in range(1, self._workers))]
         places = LocalPlaces(
             folder=folder,
             envoy_port=self.port,
             admin_port=self.admin_port,
             provider_ports={host: (provider_ports or {}).get(name, 1) for name, host in HOSTS.items()},
             ca_file=self._providers.ca_file or Path("/etc/ssl/certs/ca-certificates.crt"),
-            sidecar_sockets=[folder / name for name in sockets],
+            sidecar_sockets=sidecar_sockets(folder, self._workers),
+            outcomes_socket=outcomes_socket(folder),
             otlp=("127.0.0.1", self._otlp_port) if self._otlp_port else None,
             values=self._values,
         )
@@ -267,6 +325,14 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def _is_alive(pid: int) -> bool:
+    """Also a zombie has ended: its parent may not have noticed yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def _get(url: str) -> int:

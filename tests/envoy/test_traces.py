@@ -1,4 +1,4 @@
-"""The decision is a span inside the request's own trace, as a real OTLP receiver gets it."""
+"""Decision, attempts and outcome are spans of the request's own trace, as a real OTLP receiver gets them."""
 
 import threading
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ class Receiver(trace_service_pb2_grpc.TraceServiceServicer):
         return trace_service_pb2.ExportTraceServiceResponse()
 
     def wait_for(self, trace_id: bytes, names: set[str]) -> dict[str, tuple[str, Span]]:
-        """The trace's spans by name (with their services), once there is one of each name."""
+        """The trace's spans by name (with their services), once there is one of each of these names."""
         with self._changed:
             assert self._changed.wait_for(lambda: names <= set(self._named(trace_id)), _EXPORT_SECONDS), (
                 f"of {names} only {set(self._named(trace_id))} arrived"
@@ -72,60 +72,98 @@ def traced(receiver: Receiver) -> Iterator[Gateway]:
         yield gateway
 
 
-def attributes_of(span: Span) -> dict[str, Any]:
+_CALL = "async envoy.service.ext_proc.v3.ExternalProcessor.Process egress"
+_DECISION, _OUTCOME = "llm.router.decide", "llm.router.outcome"
+
+# Of the client's span.
+_PARENT = "b7ad6b7169203331"
+
+
+def attributes_of(told: Span | Span.Event) -> dict[str, Any]:
     values = {}
-    for attribute in span.attributes:
+    for attribute in told.attributes:
         kind = attribute.value.WhichOneof("value")
         assert kind is not None
         values[attribute.key] = getattr(attribute.value, kind)
     return values
 
 
-def test_the_decision_span_sits_in_the_clients_trace_under_envoys_call(traced: Gateway, receiver: Receiver) -> None:
+def traced_by(trace_id: str, *, sampled: bool = True) -> dict[str, str]:
+    """The header of a client that traces."""
+    return {"traceparent": f"00-{trace_id}-{_PARENT}-{sampled:02}"}
+
+
+def test_one_trace_tells_the_whole_story(traced: Gateway, receiver: Receiver) -> None:
+    """A model that is down, and the next one that answers."""
     trace_id = "0af7651916cd43dd8448eb211c80319c"
     body = {"model": "auto", "max_completion_tokens": 77, "messages": [{"role": "user", "content": REASONING}]}
-    answer = traced.post(body, headers={"traceparent": f"00-{trace_id}-b7ad6b7169203331-01"})
-    call = "async envoy.service.ext_proc.v3.ExternalProcessor.Process egress"
-    spans = receiver.wait_for(bytes.fromhex(trace_id), {"ingress", call, "llm.router.decide"})
+    failed, answered = "router o3-mini egress", "router gpt-4o egress"
+    traced.providers.set_fault("503", model="o3-mini")
+    try:
+        answer = traced.post(body, headers=traced_by(trace_id))
+    finally:
+        traced.providers.clear_faults()
+    named = receiver.wait_for(bytes.fromhex(trace_id), {"ingress", _CALL, _DECISION, failed, answered, _OUTCOME})
+    spans = {name: span for name, (_, span) in named.items()}
+    decision, outcome = spans[_DECISION], spans[_OUTCOME]
 
-    service, decision = spans["llm.router.decide"]
-    assert service == "envoy-llm-sidecar"
-    assert decision.parent_span_id == spans[call][1].span_id
-    assert spans[call][1].parent_span_id == spans["ingress"][1].span_id
-    assert spans["ingress"][1].parent_span_id == bytes.fromhex("b7ad6b7169203331")
+    assert {service for service, _ in named.values()} == {"envoy", "envoy-llm-sidecar"}
+    assert spans["ingress"].parent_span_id == bytes.fromhex(_PARENT)
+    assert {spans[name].parent_span_id for name in (_CALL, failed, answered)} == {spans["ingress"].span_id}
+    assert {decision.parent_span_id, outcome.parent_span_id} == {spans[_CALL].span_id}
+    assert [link.span_id for link in outcome.links] == [decision.span_id]
 
-    attributes = attributes_of(decision)
-    assert attributes["llm.router.decision_id"] == answer.headers["x-llm-decision-id"]
-    assert attributes["llm.router.tier"] == "reasoning"
-    assert attributes["llm.router.model"] == "o3-mini"
-    assert attributes["gen_ai.request.model"] == "auto"
-    assert attributes["gen_ai.request.max_tokens"] == 77
-    assert 0 < float(attributes["llm.router.duration.classify"]) < 1
-    assert REASONING[:20] not in str(decision)
+    told = attributes_of(decision)
+    assert told["llm.router.decision_id"] == answer.headers["x-llm-decision-id"]
+    assert (told["llm.router.tier"], told["llm.router.model"]) == ("reasoning", "o3-mini")
+    assert (told["gen_ai.request.model"], told["gen_ai.request.max_tokens"]) == ("auto", 77)
+    assert 0 < told["llm.router.duration.classify"] < _EXPORT_SECONDS
+    assert [event.name for event in decision.events][:2] == ["signals", "classification"]
+    assert decision.events[-1].name == "plan"
+
+    attempts = [attributes_of(spans[name]) for name in (failed, answered)]
+    assert [
+        (each["llm.router.attempt.model"], each["gen_ai.provider.name"], each["http.status_code"])
+        for each in attempts
+    ] == [("o3-mini", "openai", "503"), ("gpt-4o", "openai", "200")]
+    assert {each["llm.router.tier"] for each in attempts} == {"reasoning"}
+
+    came = attributes_of(outcome)
+    assert (came["llm.router.result"], came["gen_ai.response.model"]) == ("success", "gpt-4o")
+    assert (came["llm.router.attempts"], came["llm.router.failed_over"]) == (2, True)
+    assert came["gen_ai.usage.input_tokens"] == answer.json()["usage"]["prompt_tokens"]
+    assert came["gen_ai.usage.output_tokens"] == answer.json()["usage"]["completion_tokens"]
+    assert came["llm.router.cost_usd"] > 0
+    tried = [attributes_of(event) for event in outcome.events]
+    assert [(each["model"], each["status"]) for each in tried] == [("o3-mini", 503), ("gpt-4o", 200)]
+    times = [outcome.start_time_unix_nano, *(event.time_unix_nano for event in outcome.events)]
+    assert times == sorted(times) and times[-1] < outcome.end_time_unix_nano
+    assert not any(REASONING[:20] in str(span) for span in spans.values())
 
 
 def test_envoys_own_spans_carry_the_decision(traced: Gateway, receiver: Receiver) -> None:
     trace_id = "1af7651916cd43dd8448eb211c80319c"
     body = {"model": "auto", "messages": [{"role": "user", "content": REASONING}]}
-    traced.post(body, headers={"traceparent": f"00-{trace_id}-b7ad6b7169203331-01"})
+    traced.post(body, headers=traced_by(trace_id))
     spans = receiver.wait_for(bytes.fromhex(trace_id), {"ingress"})
     attributes = attributes_of(spans["ingress"][1])
     assert (attributes["llm.router.model"], attributes["llm.router.tier"]) == ("o3-mini", "reasoning")
+    assert attributes["llm.router.attempt.model"] == "o3-mini"
 
 
 def test_an_unsampled_request_leaves_no_decision_span(traced: Gateway, receiver: Receiver) -> None:
     unsampled, sampled = "2af7651916cd43dd8448eb211c80319c", "3af7651916cd43dd8448eb211c80319c"
     body = {"model": "auto", "messages": [{"role": "user", "content": REASONING}]}
-    traced.post(body, headers={"traceparent": f"00-{unsampled}-b7ad6b7169203331-00"})
-    traced.post(body, headers={"traceparent": f"00-{sampled}-b7ad6b7169203331-01"})
-    receiver.wait_for(bytes.fromhex(sampled), {"llm.router.decide"})  # exported in order
+    traced.post(body, headers=traced_by(unsampled, sampled=False))
+    traced.post(body, headers=traced_by(sampled))
+    receiver.wait_for(bytes.fromhex(sampled), {_DECISION})  # exported in order
     assert receiver.wait_for(bytes.fromhex(unsampled), set()) == {}
 
 
 def test_a_rejection_is_an_error_on_its_span(traced: Gateway, receiver: Receiver) -> None:
     trace_id = "4af7651916cd43dd8448eb211c80319c"
-    traced.post(b"not json", headers={"traceparent": f"00-{trace_id}-b7ad6b7169203331-01"})
-    _, span = receiver.wait_for(bytes.fromhex(trace_id), {"llm.router.decide"})["llm.router.decide"]
+    traced.post(b"not json", headers=traced_by(trace_id))
+    _, span = receiver.wait_for(bytes.fromhex(trace_id), {_DECISION})[_DECISION]
     assert attributes_of(span)["error.type"] == "invalid_request"
 
 

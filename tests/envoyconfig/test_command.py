@@ -1,8 +1,10 @@
 """`sidecar envoy`: to the terminal, or into a folder."""
 
+import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from sidecar.config.document import ConfigError
 from sidecar.envoyconfig.command import run_render
@@ -30,3 +32,14 @@ def test_a_policy_that_envoy_cannot_carry_out_is_told_with_its_file(tmp_path: Pa
     policy.write_text(policy_with("{url: http://h}", ", cluster: sidecar"))
     with pytest.raises(ConfigError, match=rf"^{policy}: two of Envoy's clusters would be named 'sidecar'"):
         run_render(policy, basic=False, out=None, overlay=None)
+
+
+def test_programs_get_the_same_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    policy = tmp_path / "router.yaml"
+    policy.write_text(ONE_LOCAL)
+    run_render(policy, basic=False, out=None, overlay=None)
+    written = yaml.safe_load(capsys.readouterr().out)
+
+    run_render(policy, basic=False, out=None, overlay=None, is_json=True)
+
+    assert json.loads(capsys.readouterr().out) == written

@@ -236,7 +236,8 @@ def test_an_overlay_reaches_every_part_of_what_is_rendered(tmp_path: Path) -> No
     edge = config["static_resources"]["listeners"][0]
     manager = edge["filter_chains"][0]["filters"][0]["typed_config"]
     assert edge["address"]["socket_address"] == {"address": "0.0.0.0", "port_value": 10000}
-    assert [it["name"].rpartition(".")[2] for it in manager["http_filters"]] == ["api_key_auth", "ext_proc", "router"]
+    names = [it["name"].rpartition(".")[2] for it in manager["http_filters"]]
+    assert names[names.index("api_key_auth") :] == ["api_key_auth", "ext_proc", "router"]
     assert "openai-other" not in [it["name"] for it in manager["route_config"]["virtual_hosts"][0]["routes"]]
     breakers = {
         it["name"]: it["circuit_breakers"]["thresholds"][0]["max_requests"]

@@ -109,6 +109,16 @@ async def test_the_metadata_has_the_plan_and_why(envoy: FakeEnvoy, observer: Rec
 
 
 @pytest.mark.asyncio
+async def test_a_policy_may_have_streams_tell_their_tokens(socket: Path, observer: RecordingObserver) -> None:
+    router = make_router(replace(ladder(), stream_usage=True))
+    async with envoy_of(socket, always(router), observer) as envoy:
+        answers = await envoy.ask(request_headers(), request_body(body(stream=True)))
+
+    sent = json.loads(answers.last.request_body.response.body_mutation.body)
+    assert sent["stream_options"] == {"include_usage": True}
+
+
+@pytest.mark.asyncio
 async def test_more_structure_than_is_read_is_routed_to_the_fallback(envoy: FakeEnvoy) -> None:
     sent = body('{"a":1}' * 200_001)
 

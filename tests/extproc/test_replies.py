@@ -10,6 +10,7 @@ from sidecar.extproc import replies
 from sidecar.extproc.ext_proc_pb2 import ProcessingResponse
 from sidecar.routing.api import Api, Endpoint
 from sidecar.routing.decision import Decision
+from sidecar.routing.policy import Policy
 from sidecar.routing.reason import Reason
 from sidecar.routing.rejection import RejectedError
 from sidecar.routing.request import parse_request
@@ -75,6 +76,51 @@ def test_a_body_that_names_the_right_model_is_not_sent_back() -> None:
     assert "content-length" not in set_headers(common.header_mutation)
     assert common.clear_route_cache
     assert common.header_mutation.set_headers  # or Envoy would ignore clear_route_cache
+
+
+def _stream(policy: Policy, **more: object) -> tuple[bytes, ProcessingResponse]:
+    sent = body("日本", "a", stream=True, **more)
+    request = parse_request(Endpoint.CHAT_COMPLETIONS, sent)
+    decision = decided_without(policy, request, Reason.NO_PROMPT)
+    return sent, ProcessingResponse.FromString(
+        replies.route("d1", request, decision, RECORD, sent, stream_usage=True)
+    )
+
+
+@pytest.mark.parametrize("id_", ["a", "a-much-longer-model-id"])
+def test_a_stream_is_made_to_tell_its_tokens_beside_its_model(id_: str) -> None:
+    sent, reply = _stream(make_policy([make_model("a", id_=id_)], ["a"]))
+
+    common = reply.request_body.response
+    assert json.loads(common.body_mutation.body) == json.loads(sent) | {
+        "model": id_,
+        "stream_options": {"include_usage": True},
+    }
+    assert set_headers(common.header_mutation)["content-length"] == str(len(common.body_mutation.body))
+
+
+def test_a_client_that_wants_no_usage_keeps_its_body() -> None:
+    _, reply = _stream(make_policy([make_model("a", id_="a")], ["a"]), stream_options={"include_usage": False})
+
+    assert not reply.request_body.response.HasField("body_mutation")
+
+
+def test_nothing_is_added_that_a_model_of_the_plan_would_refuse() -> None:
+    models = [make_model("a", id_="a"), make_model("b", unsupported=["stream_options"])]
+
+    _, reply = _stream(make_policy(models, ["a"]))
+
+    assert [each["name"] for each in router_metadata(reply)["priority_groups"]] == ["a-cluster", "b-cluster"]
+    assert not reply.request_body.response.HasField("body_mutation")
+
+
+def test_without_the_policys_word_a_stream_goes_on_as_it_is() -> None:
+    policy = make_policy([make_model("a", id_="a")], ["a"])
+    sent = body(model="a", stream=True)
+
+    reply = _route(sent, decided_without(policy, parse_request(Endpoint.CHAT_COMPLETIONS, sent), Reason.NO_PROMPT))
+
+    assert not reply.request_body.response.HasField("body_mutation")
 
 
 @pytest.mark.parametrize(

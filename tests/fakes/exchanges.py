@@ -3,13 +3,17 @@
 from dataclasses import replace
 from typing import Any
 
+from sidecar.notices.channel import LONGEST_NOTICE, decode, open_channel
+from sidecar.notices.sender import NoticeSender, WorkerState
 from sidecar.routing.decision import Decision
 from sidecar.routing.exchange import Exchange
-from sidecar.routing.record import decision_record
+from sidecar.routing.notice import DecisionNotice
+from sidecar.routing.record import decision_record, rejection_record
 from sidecar.routing.rejection import RejectedError
 from sidecar.routing.request import ChatRequest
+from sidecar.routing.trail import Trail
 from tests.fakes.classifiers import classification
-from tests.fakes.decisions import decided
+from tests.fakes.decisions import decided, signals_of
 from tests.fakes.policies import ladder
 from tests.fakes.requests import request
 
@@ -35,7 +39,24 @@ def exchange(
         decide_seconds=0.003,
         request=asked,
         result=result,
-        record=decision_record(result, "model-7") if isinstance(result, Decision) else b"{}",
+        record=_record(asked, result),
         classifier_version="model-7",
     )
     return replace(whole, **more)
+
+
+def notice(told: Exchange, *, sampled: str | None = None) -> DecisionNotice:
+    """What the collector gets of it, over a real channel; `sampled`: what may be kept of its prompt."""
+    sending, receiving = open_channel()
+    with sending, receiving:
+        NoticeSender(sending, 0, lambda: WorkerState(None), lambda decision_id, prompt: sampled).observe(told)
+        received = decode(receiving.recv(LONGEST_NOTICE))
+    assert isinstance(received, DecisionNotice)
+    return received
+
+
+def _record(asked: ChatRequest, result: Decision | RejectedError) -> bytes:
+    if isinstance(result, Decision):
+        return decision_record(result, "model-7")
+    policy = ladder()
+    return rejection_record(result, policy.hash, signals_of(policy, asked), Trail(), "model-7")

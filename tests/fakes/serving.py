@@ -1,12 +1,15 @@
 """`sidecar serve` as a process of its own."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -31,6 +34,14 @@ def get(url: str) -> tuple[int, str]:
             return error.code, error.read().decode()
 
 
+def eventually(read: Callable[[], object], expected: object) -> None:
+    """What workers tell the collector arrives a moment later: ask until it says so."""
+    give_up = time.monotonic() + PATIENCE_SECONDS
+    while (found := read()) != expected:
+        assert time.monotonic() < give_up, f"expected {expected}, still {found}"
+        time.sleep(0.02)
+
+
 class Serving:
     """A server for one block; it is ready when the block starts."""
 
@@ -39,16 +50,19 @@ class Serving:
     ) -> None:
         arguments = ("serve", "--policy", policy, "--socket", socket, "--http", f"127.0.0.1:{http_port}")
         self._workers = workers
+        self._url = f"http://127.0.0.1:{http_port}"
         self._process = subprocess.Popen(
-            sidecar_command(*arguments, "--workers", workers), stderr=subprocess.PIPE, text=True
+            sidecar_command(*arguments, "--workers", workers),
+            stdout=subprocess.DEVNULL,  # the records
+            stderr=subprocess.PIPE,
+            text=True,
         )
         self._watchdog = threading.Timer(PATIENCE_SECONDS, self._process.kill)
         self.lines: list[str] = []
 
     def __enter__(self) -> Self:
         self._watchdog.start()
-        for _ in range(self._workers):
-            self.wait_for_line("ready at ")
+        self._wait_for_start()
         return self
 
     def __exit__(
@@ -71,9 +85,17 @@ class Serving:
         raise AssertionError(f"ended without saying {text!r}:\n{''.join(self.lines)}")
 
     def worker_pids(self) -> list[int]:
-        """Of its child processes."""
-        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
-        return [int(pid) for pid in children.read_text().split()]
+        """Of its child processes but the collector."""
+        pids: list[int] = json.loads(get(f"{self._url}/healthz")[1])["workers"]
+        return pids
+
+    def _wait_for_start(self) -> None:
+        """All are there, in whatever order they came."""
+        missing = ["console at ", *["ready at "] * self._workers]
+        while missing:
+            line = self.wait_for_line("")
+            missing = [each for index, each in enumerate(missing) if each not in line or each in missing[:index]]
+        eventually(lambda: get(f"{self._url}/readyz")[0], 200)
 
     def tell(self, number: signal.Signals) -> None:
         """Send it that signal."""

@@ -38,10 +38,14 @@ SCALAR_NAMES = {
     FieldDescriptor.TYPE_BYTES: "bytes",
     FieldDescriptor.TYPE_STRING: "string",
     FieldDescriptor.TYPE_INT32: "int32",
+    FieldDescriptor.TYPE_INT64: "int64",
+    FieldDescriptor.TYPE_UINT32: "uint32",
+    FieldDescriptor.TYPE_UINT64: "uint64",
+    FieldDescriptor.TYPE_DOUBLE: "double",
     FieldDescriptor.TYPE_ENUM: "enum",
     FieldDescriptor.TYPE_MESSAGE: "message",
 }
-"""As betterproto2 calls the field types that proto/ext_proc.proto uses."""
+"""As betterproto2 calls the field types that our messages use."""
 
 
 @st.composite
@@ -59,8 +63,7 @@ def our_messages(draw: st.DrawFn, descriptor: Descriptor) -> Message:
 
 def _set(draw: st.DrawFn, message: Message, field: FieldDescriptor) -> None:
     if field.message_type is not None and field.message_type.GetOptions().map_entry:
-        for key in draw(st.lists(st.text(max_size=5), max_size=2, unique=True)):
-            getattr(message, field.name)[key].CopyFrom(draw(_STRUCTS))
+        _set_entries(draw, getattr(message, field.name), field.message_type.fields_by_name["value"])
     elif field.is_repeated and field.message_type is not None:
         getattr(message, field.name).extend(draw(st.lists(our_messages(field.message_type), max_size=2)))
     elif field.is_repeated:
@@ -71,6 +74,14 @@ def _set(draw: st.DrawFn, message: Message, field: FieldDescriptor) -> None:
         setattr(message, field.name, draw(st.sampled_from([value.number for value in field.enum_type.values])))
     else:
         setattr(message, field.name, draw(_SCALARS[SCALAR_NAMES[field.type]]))
+
+
+def _set_entries(draw: st.DrawFn, entries: Any, values: FieldDescriptor) -> None:
+    for key in draw(st.lists(st.text(max_size=5), max_size=2, unique=True)):
+        if values.message_type is not None:
+            entries[key].CopyFrom(draw(our_messages(values.message_type)))
+        else:
+            entries[key] = draw(_SCALARS[SCALAR_NAMES[values.type]])
 
 
 def fields_of(message: type[betterproto2.Message]) -> "tuple[dataclasses.Field[Any], ...]":
@@ -120,8 +131,12 @@ def _their_class_values(cls: Any) -> st.SearchStrategy[Any]:
         return st.sampled_from(list(cls))
     if cls is datetime.timedelta:
         return st.timedeltas(datetime.timedelta(0), datetime.timedelta(days=9))
+    if cls is datetime.datetime:
+        return st.datetimes(timezones=st.just(datetime.UTC))
     if cls is bool:  # a BoolValue
         return st.booleans()
+    if cls is int:  # a UInt32Value
+        return _SCALARS["uint32"]
     if cls.__name__ == "Struct":
         return _STRUCTS.map(lambda struct: cls.parse(struct.SerializeToString()))
     return their_messages(cls)

@@ -206,6 +206,17 @@ def test_a_quality_is_found_in_a_log(log: str) -> None:
     assert found and 0.75 <= float(found[1]) < 0.77
 
 
+def test_programs_get_the_same_as_json(log: str) -> None:
+    done = run("calibrate", "--quality", 0.75, "--json", lines=log)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    told = json.loads(done.stdout)
+    assert told["tier"] == "complex" and told["prompts"] == told["graded"] == len(log.splitlines())
+    assert 0.75 <= told["quality"] < 0.77
+    assert list(told["difficulty"]) == ["moderate", "complex", "reasoning"]
+    assert told["threshold_interval"][0] <= told["difficulty"]["complex"] <= told["threshold_interval"][1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "lines", "told"),
     [

@@ -12,14 +12,17 @@ from pathlib import Path
 from threading import Thread
 from typing import IO, Any
 
+import msgspec
 import pytest
 
 from sidecar.policytools import commands
 from sidecar.policytools.commands import ReplayOptions
 from sidecar.policytools.replay.replay import Replay
 from sidecar.policytools.replay.summary import Summary
+from sidecar.routing.request_record import write_line
 from sidecar.streams.lines import InputError
 from tests.fakes.classifiers import classification
+from tests.fakes.live_requests import Traffic, read_policy
 from tests.fakes.policy_files import NOON, answer, log_line, write_policy
 from tests.fakes.serving import EXAMPLES, PATIENCE_SECONDS, sidecar_command
 
@@ -339,3 +342,25 @@ def test_processes_of_a_replay_that_is_killed_end_too(tmp_path: Path) -> None:
         process.kill()
 
         process.stderr.read()  # ends with the last of those that could write there
+
+
+def request_record_lines(count: int) -> list[bytes]:
+    """Made-up traffic of the example policy, as the record log has it, feedback between."""
+    traffic = Traffic(read_policy().policy)
+    records = [traffic.one(NOON) for _ in range(count)]
+    sampled = [msgspec.structs.replace(record, text=f"{SECRET} [email]") for record in records]
+    feedback = b'{"feedback":{"time":"2026-03-02T12:00:00.000000Z","decision_id":"id-1","score":1.0}}\n'
+    return [line for record in sampled for line in (write_line(record), feedback)]
+
+
+def test_the_record_log_is_read_and_its_samples_of_text_are_not_decided_on() -> None:
+    """Without its headers and the turns before it a piece of text says less than the record."""
+    lines = request_record_lines(200)
+    decided = sum(json.loads(line).get("record") is not None for line in lines)
+
+    summary = summarise(lines, EXAMPLES / "premium-and-free.yaml")
+
+    assert summary.broken == 0
+    assert summary.lines == 400
+    assert summary.old.lines == summary.new.lines == decided < 200
+    assert summary.changed == 0

@@ -1,12 +1,13 @@
 """Finding and replacing a member of a JSON object, byte by byte."""
 
 import json
+from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.routing.body import parse_members, replace_lone_surrogates, replace_value
+from sidecar.routing.body import Edit, edit_body, parse_members, replace_lone_surrogates, replace_value
 from sidecar.routing.reason import Reason
 from sidecar.routing.rejection import RejectedError
 from tests.fakes.json_text import WrittenObject, written_objects
@@ -36,7 +37,7 @@ def test_replacing_a_value_leaves_every_other_byte_as_it_was(written: WrittenObj
     index = [member.name for member in written.members].index("model")
     old = written.members[index]
 
-    replaced = replace_value(written.text, parse_members(written.text)[index], model)
+    replaced = edit_body(written.text, [replace_value(parse_members(written.text)[index], model)])
 
     assert json.loads(replaced)["model"] == model
     assert replaced.startswith(written.text[: old.start])
@@ -51,12 +52,29 @@ def test_a_replaced_value_is_found_again(written: WrittenObject, model: str) -> 
     before = parse_members(written.text)
     member = next(member for member in before if member.name == "model")
 
-    after = parse_members(replace_value(written.text, member, model))
+    after = parse_members(edit_body(written.text, [replace_value(member, model)]))
 
     assert [member.name for member in after] == [member.name for member in before]
     assert [bytes(m.value) for m in after if m.name != "model"] == [
         bytes(m.value) for m in before if m.name != "model"
     ]
+
+
+@given(
+    st.lists(st.tuples(st.binary(min_size=1, max_size=5), st.binary(max_size=5), st.binary(max_size=5)), max_size=5),
+    st.randoms(use_true_random=False),
+)
+@examples(150)
+def test_edits_leave_every_other_byte_as_it_was(parts: list[tuple[bytes, bytes, bytes]], chance: Random) -> None:
+    body, expected, edits = b"", b"", []
+    for kept, old, new in parts:
+        body += kept
+        edits.append(Edit(len(body), len(body) + len(old), new))
+        body += old
+        expected += kept + new
+    chance.shuffle(edits)
+
+    assert edit_body(body, edits) == expected
 
 
 def test_duplicates_are_all_there_in_order() -> None:
@@ -151,7 +169,9 @@ def test_members_around_a_lone_surrogate_are_found_in_the_body_as_sent() -> None
     body = rb'{"\ud800":"\udc00","model":"auto","user":"cut \ud83d"}'
     model = parse_members(body)[1]
 
-    assert replace_value(body, model, "gpt") == rb'{"\ud800":"\udc00","model":"gpt","user":"cut \ud83d"}'
+    edited = edit_body(body, [replace_value(model, "gpt")])
+
+    assert edited == rb'{"\ud800":"\udc00","model":"gpt","user":"cut \ud83d"}'
 
 
 def test_what_a_member_holds_is_not_counted() -> None:

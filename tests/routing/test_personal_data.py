@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.routing.personal_data import KINDS, PersonalData, find_personal_data
+from sidecar.routing.personal_data import KINDS, PersonalData, blot_out, find_personal_data
 from tests.fakes.properties import examples
 
 
@@ -372,6 +372,48 @@ def test_a_national_id_needs_its_structure_its_check_characters_and_sometimes_it
 )
 def test_each_piece_counts_once(text: str, counts: dict[str, int]) -> None:
     assert found(text) == counts
+
+
+@pytest.mark.parametrize(
+    ("text", "blotted"),
+    [
+        ("", ""),
+        ("nothing of the sort", "nothing of the sort"),
+        ("Write to Bob <bob@example.com>.", "Write to Bob <[email]>."),
+        ("我的邮箱是bob@example.com谢谢。", "[email]。"),
+        ("card 4111 1111 1111 1111, exp 12/30", "card [card], exp 12/30"),
+        ("4111 1111 1111 1111 / 5500-0000-0000-0004", "[card] / [card]"),
+        ("IBAN GB82 WEST 1234 5698 7654 32!", "IBAN [iban]!"),
+        ("call +49 30 1234567 or (212) 555-0123", "call [phone] or [phone]"),
+        ("2) 212-555-0124", "2) [phone]"),
+        ("2024-05-01 +49 30 1234567", "2024-05-01 [phone]"),
+        ("٠١٢ and ＋４９ ３０ １２３４５６７ で", "٠١٢ and [phone] で"),
+        ("SSN 123-45-6789; é", "SSN [national_id]; é"),
+        ("half an emoji \ud83d, bob@example.com", "half an emoji ?, [email]"),
+    ],
+)
+def test_what_is_found_is_blotted_out_and_nothing_else(text: str, blotted: str) -> None:
+    assert blot_out(text) == blotted
+
+
+def test_a_long_list_of_numbers_is_blotted_out_to_its_end() -> None:
+    phones = " / ".join(["212-555-0123"] * 50)
+
+    blotted = blot_out(f"call {phones} now")
+
+    assert "0123" not in blotted
+    assert blotted.startswith("call [phone] / [phone]") and blotted.endswith("/ [phone] now")
+
+
+@given(st.text() | st.text(alphabet="0123456789 -./()+@aA\n", max_size=200))
+@examples(500)
+def test_any_text_can_be_blotted(text: str) -> None:
+    blotted = blot_out(text)
+    found = find_personal_data(text).counts
+
+    assert {kind: blotted.count(f"[{kind}]") for kind in found} == found
+    if not found:
+        assert blotted == text
 
 
 def test_what_was_found_is_a_value_without_the_text() -> None:

@@ -120,6 +120,7 @@ def test_a_record_says_what_was_decided_and_on_what_grounds() -> None:
         },
         "classification": "skipped",
         "readings": [],
+        "earlier": [],
         "unread": 0,
         "signals": {
             "endpoint": "chat/completions",

@@ -5,11 +5,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sidecar.routing.api import Endpoint
+from sidecar.routing.body import edit_body
 from sidecar.routing.reason import Reason
 from sidecar.routing.rejection import RejectedError
 from sidecar.routing.request import BYTES_PER_TOKEN, parse_request
+from tests.fakes.json_text import WrittenObject, written_objects
+from tests.fakes.properties import examples
+from tests.fakes.requests import body
 
 IMAGE = "data:image/png;base64," + "A" * 400_000
 
@@ -807,3 +813,91 @@ def test_half_a_surrogate_pair_is_read_as_a_replacement_character(written: str, 
     body = f'{{"model":"auto","messages":[{{"role":"user","content":"{written}"}}]}}'
 
     assert parse_request(Endpoint.CHAT_COMPLETIONS, body.encode()).prompt == prompt
+
+
+_STREAMING = b'{"model":"auto","messages":[{"role":"user","content":"hi"}],%s}'
+
+
+@pytest.mark.parametrize("endpoint", [Endpoint.CHAT_COMPLETIONS, Endpoint.COMPLETIONS])
+@pytest.mark.parametrize(
+    ("written", "edited"),
+    [
+        ('"stream": true', '"stream": true,"stream_options":{"include_usage":true}'),
+        ('"stream":true , "n":1', '"stream":true,"stream_options":{"include_usage":true} , "n":1'),
+        (r'"\u0073tream" : true', r'"\u0073tream" : true,"stream_options":{"include_usage":true}'),
+        ('"stream_options":null,"stream":true', '"stream_options":{"include_usage":true},"stream":true'),
+        ('"stream_options": { },"stream":true', '"stream_options": {"include_usage":true },"stream":true'),
+        ('"stream":true,"stream_options":{"a":1}', '"stream":true,"stream_options":{"include_usage":true,"a":1}'),
+        (
+            '"stream_options":{"a":{"include_usage":false}},"stream":true',
+            '"stream_options":{"include_usage":true,"a":{"include_usage":false}},"stream":true',
+        ),
+    ],
+)
+def test_a_stream_that_tells_no_tokens_can_be_made_to(endpoint: Endpoint, written: str, edited: str) -> None:
+    sent = _STREAMING % written.encode()
+    edit = parse_request(endpoint, sent).usage_edit
+
+    assert edit is not None
+    assert edit_body(sent, [edit]) == _STREAMING % edited.encode()
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        '"stream":false',
+        '"stream":null',
+        '"stream":"true"',
+        '"n":1',
+        '"stream":true,"stream_options":{"include_usage":true}',
+        '"stream":true,"stream_options":{"include_usage":false}',
+        '"stream":true,"stream_options":{"include_usage":null}',
+        r'"stream":true,"stream_options":{"include\u005fusage":false}',
+        '"stream":true,"stream_options":[]',
+        '"stream":true,"stream_options":"all"',
+        # nobody knows which of the two a provider takes
+        '"stream":false,"stream":true',
+        '"stream":true,"stream_options":{},"stream_options":{"include_usage":true}',
+    ],
+)
+def test_a_choice_of_the_client_stands(written: str) -> None:
+    assert parse_request(Endpoint.CHAT_COMPLETIONS, _STREAMING % written.encode()).usage_edit is None
+
+
+@pytest.mark.parametrize("endpoint", [Endpoint.MESSAGES, Endpoint.RESPONSES])
+def test_other_apis_tell_tokens_unasked(endpoint: Endpoint) -> None:
+    assert parse_request(endpoint, body(stream=True)).usage_edit is None
+
+
+_SPOKEN_OF = frozenset(("model", "prompt", "stream"))
+_STREAMED = st.lists(st.text(max_size=6).filter(lambda name: name.lower() not in _SPOKEN_OF), max_size=4).flatmap(
+    lambda names: st.permutations([*names, "model"])
+)
+
+
+@given(
+    written_objects(_STREAMED),
+    st.sampled_from(["true", " true "]),
+    st.none() | st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=3), max_size=3),
+)
+@examples(150)
+def test_the_edit_changes_nothing_but_what_it_is_for(
+    written: WrittenObject, stream: str, options: dict[str, object] | None
+) -> None:
+    index = [member.name for member in written.members].index("model")
+    model = written.members[index]
+    text = b"".join((written.text[: model.start], b'"auto"', written.text[model.start + len(model.value) :]))
+    more = f',"stream":{stream}' + ("" if options is None else f',"stream_options":{json.dumps(options)}')
+    end = text.rindex(b"}")
+    sent = text[:end] + more.encode() + text[end:]
+    before = json.loads(sent)
+
+    edit = parse_request(Endpoint.COMPLETIONS, sent).usage_edit
+
+    if "include_usage" in (options or {}):
+        assert edit is None
+        return
+    assert edit is not None
+    after = edit_body(sent, [edit])
+    assert json.loads(after) == before | {"stream_options": (options or {}) | {"include_usage": True}}
+    assert after.startswith(sent[: edit.start]) and after.endswith(sent[edit.end :])

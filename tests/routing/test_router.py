@@ -203,10 +203,21 @@ async def test_an_earlier_turn_that_cannot_be_read_in_time_is_left_out_and_noted
 
 
 @pytest.mark.asyncio
-async def test_without_its_last_turn_nothing_is_known_of_a_conversation() -> None:
+async def test_a_conversation_whose_last_turn_cannot_be_read_stays_where_it_is() -> None:
     decision = decision_of(await routed_by(KnowingClassifier(EASY), conversation(HARD, EASY)))
 
-    assert decision.reason is Reason.CLASSIFIER_OVERLOADED
+    assert (decision.tier, decision.reason) == (Tier.REASONING, Reason.CLASSIFIER_OVERLOADED)
+    assert [(move.reason, move.tier) for move in decision.trail.moves] == [
+        (Reason.CLASSIFIER_OVERLOADED, Tier.COMPLEX),
+        (Reason.CONVERSATION, Tier.REASONING),
+    ]
+
+
+@pytest.mark.asyncio
+async def test_easy_turns_before_one_that_cannot_be_read_leave_it_to_the_fallback() -> None:
+    decision = decision_of(await routed_by(KnowingClassifier(HARD), conversation(EASY, HARD)))
+
+    assert (decision.tier, decision.reason) == (Tier.COMPLEX, Reason.CLASSIFIER_OVERLOADED)
 
 
 @pytest.mark.asyncio

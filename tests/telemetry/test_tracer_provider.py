@@ -9,7 +9,8 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 
 from sidecar.telemetry.tracing import DecisionTracer, TracingSettingsError, build_tracer_provider
-from tests.fakes.exchanges import SAMPLED, exchange
+from tests.fakes.exchanges import SAMPLED, exchange, notice
+from tests.fakes.policies import ladder
 
 ENDPOINT = "http://127.0.0.1:1"
 """Nobody listens there."""
@@ -128,11 +129,12 @@ def test_a_dead_collector_blocks_nobody(environment: Environment, protocol: str,
             }
         )
         assert provider is not None
-        tracer = DecisionTracer(provider.get_tracer("test"))
+        tracer = DecisionTracer(provider.get_tracer("test"), lambda policy_hash: ladder())
+        told = notice(exchange(trace_headers=SAMPLED))
 
         started = time.monotonic()
         for _ in range(1_000):  # far more than the queue holds
-            tracer.observe(exchange(trace_headers=SAMPLED))
+            tracer.observe_notice(told)
         took_seconds = time.monotonic() - started
         provider.shutdown()
 

@@ -33,6 +33,8 @@ _LISTED = "listed"
 # One example matches little but itself.
 _FEWEST_EXAMPLES = 2
 
+_DESTINATIONS = ("stdout", "otlp", "none")
+
 _FREEDOMS = ("name_models", "set_tier", "set_max_cost")
 
 Weight = Annotated[float, Field(ge=0, le=1000)]
@@ -164,6 +166,33 @@ class WrittenCache(Written):
     """Whether prompts that differ in case, spacing and punctuation alone count as one."""
 
 
+class WrittenRecordFile(Written):
+    """A file for records, and how much of them is kept."""
+
+    file: Annotated[Text, Field(examples=["/var/log/llm/requests.jsonl"])]
+    """Its path, relative to this file; the folder has to be there."""
+    max_mb: Annotated[int, Field(ge=1, le=100_000)] = 100
+    """Megabytes after which it gets `.1` to its name, the one before it `.2`, and so on."""
+    keep: Annotated[int, Field(ge=0, le=1_000)] = 5
+    """How many of those are kept beside it."""
+
+
+RecordDestination = Annotated[
+    Annotated[str, one_of(_DESTINATIONS), enumerated(_DESTINATIONS), Tag(TEXT)]
+    | Annotated[WrittenRecordFile, Tag(MAPPING)],
+    BY_KIND,
+]
+
+
+class WrittenRecords(Written):
+    """What is written of each request and its outcome: docs/records.md."""
+
+    to: RecordDestination = "stdout"
+    """Where: `stdout`; `otlp`, as logs, with OpenTelemetry's standard variables; `none`; or a file."""
+    prompts: Fraction = 0
+    """Share of requests whose last user turn is written down, personal data blotted out as far as it is found."""
+
+
 class WrittenPolicy(Written):
     """Which models there are, and which may answer what."""
 
@@ -200,6 +229,11 @@ class WrittenPolicy(Written):
     """How the classifier runs."""
     cache: WrittenCache = WrittenCache()
     """What is remembered of earlier classifications."""
+    records: WrittenRecords = WrittenRecords()
+    """What is written of each request and its outcome."""
+    stream_usage: bool = False
+    """Whether OpenAI streams that do not ask for it are made to tell their tokens, by `stream_options`; clients then
+    get one more chunk, with empty `choices`. Otherwise such tokens are estimated."""
     shadow: AnyNumber[Text] = ()
     """Policy files, relative to this one, that are evaluated and recorded with every request, and never applied."""
     tests: Listed[WrittenTest] = ()

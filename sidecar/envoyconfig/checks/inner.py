@@ -12,7 +12,7 @@ from sidecar.envoyconfig.reading.elements import added_headers, header_changes, 
 from sidecar.envoyconfig.reading.gateway import Gateway
 from sidecar.envoyconfig.reading.matching import matches_string
 
-_HEADER_TO_METADATA = "envoy.extensions.filters.http.header_to_metadata.v3.Config"
+HEADER_TO_METADATA = "envoy.extensions.filters.http.header_to_metadata.v3.Config"
 
 _CLIENT_ADDRESS = ("x-forwarded-for", "x-envoy-external-address")
 # Read by the edge's router as this Envoy's own word.
@@ -26,7 +26,7 @@ def removes(attempt: Attempt, name: str) -> bool:
     """Whether a request header is taken off on the way of an attempt, before the provider sees it."""
     if _is_mutated_away(attempt, "request", name):
         return True
-    for filter_ in attempt.inner.filters_of(_HEADER_TO_METADATA) if attempt.inner is not None else ():
+    for filter_ in attempt.inner.filters_of(HEADER_TO_METADATA) if attempt.inner is not None else ():
         for rule in filter_.config.at("request_rules").items():
             if rule.at("remove").flag() is True and rule.at("header").text().lower() == name:
                 return True
@@ -41,10 +41,11 @@ def _is_mutated_away(attempt: Attempt, direction: str, name: str) -> bool:
         *(attempt.provider.filters if attempt.provider else ()),
     ]
     mutations = header_mutations(filters, f"{direction}_mutations")
-    return name in (it.text().lower() for it in listed) or any(_removes(it, name) for it in mutations)
+    return name in (it.text().lower() for it in listed) or any(takes_off(it, name) for it in mutations)
 
 
-def _removes(mutation: Node, name: str) -> bool:
+def takes_off(mutation: Node, name: str) -> bool:
+    """Whether an entry of a header_mutation filter removes that header."""
     matcher = mutation.at("remove_on_match", "key_matcher")
     return mutation.at("remove").text().lower() == name or (matcher.is_set and matches_string(matcher, name) is True)
 

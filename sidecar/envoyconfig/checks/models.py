@@ -20,7 +20,8 @@ from sidecar.envoyconfig.reading.secrets import read_companion
 _LUA = "envoy.extensions.filters.http.lua.v3.Lua"
 _LUA_NAMESPACE = "envoy.filters.http.lua"
 # Filters that could set the model, too; what they do is not in the file.
-_PROGRAMS = ("ext_proc.", "wasm.", "golang.", "dynamic_modules.", "ai_protocol_manager.")
+_PROGRAMS = ("ext_proc.", "wasm.", "golang.", "dynamic_modules.")
+_AI_PROTOCOL_MANAGER = "ai_protocol_manager."
 
 
 def provider_url(gateway: Gateway, attempt: Attempt) -> SplitResult:
@@ -107,11 +108,17 @@ def _code(lua: HttpFilter) -> str:
 
 def _unwritten(gateway: Gateway) -> Iterator[Fault]:
     for inner in gateway.inner_listeners:
-        types = [it.type for it in inner.filters]
-        if _LUA not in types and not any(program in type_ for type_ in types for program in _PROGRAMS):
+        if not any(_may_write(filter_) for filter_ in inner.filters):
             yield Fault(
                 inner.http.at("http_filters"), f"nothing in listener {inner.name!r} writes the model into the body"
             )
+
+
+def _may_write(filter_: HttpFilter) -> bool:
+    """Whether a filter could change the body of a request."""
+    if _AI_PROTOCOL_MANAGER in filter_.type:  # which is there to count the tokens of answers, as a rule
+        return filter_.config.at("request_handling").is_set or filter_.config.at("filters").is_set
+    return filter_.type == _LUA or any(program in filter_.type for program in _PROGRAMS)
 
 
 def _unmarked(gateway: Gateway) -> Iterator[Fault]:

@@ -1,22 +1,20 @@
-"""Rules for what is counted: token usage, and access logs that go to a service."""
+"""Rules for what is counted: tokens, read of the answers, and told to the log service."""
 
 from collections.abc import Iterator
 
 from sidecar.config.finding import Severity
-from sidecar.envoyconfig.checks.inner import removes
+from sidecar.envoyconfig.checks.inner import HEADER_TO_METADATA, removes
+from sidecar.envoyconfig.checks.outcome_feed import LOG_SERVICE, service_logs
 from sidecar.envoyconfig.finding import Fault, Rule
 from sidecar.envoyconfig.reading.edges import EXT_PROC
 from sidecar.envoyconfig.reading.elements import HttpFilter, HttpListener
 from sidecar.envoyconfig.reading.gateway import Gateway
 
-_LOG_SERVICE = "envoy.extensions.access_loggers.grpc.v3.HttpGrpcAccessLogConfig"
 _AI_PROTOCOL_MANAGER = "envoy.extensions.filters.http.ai_protocol_manager.v3.AiProtocolManager"
 _JSON_TO_METADATA = "envoy.extensions.filters.http.json_to_metadata.v3.JsonToMetadata"
+_COMPRESSOR = "envoy.extensions.filters.http.compressor.v3.Compressor"
 # Filters that write untyped metadata on every request.
-_WRITING_METADATA = (
-    "envoy.extensions.filters.http.set_metadata.v3.Config",
-    "envoy.extensions.filters.http.header_to_metadata.v3.Config",
-)
+_WRITING_METADATA = ("envoy.extensions.filters.http.set_metadata.v3.Config", HEADER_TO_METADATA)
 
 
 def _counting(gateway: Gateway) -> Iterator[tuple[HttpListener, HttpFilter]]:
@@ -26,17 +24,18 @@ def _counting(gateway: Gateway) -> Iterator[tuple[HttpListener, HttpFilter]]:
             yield listener, filter_
 
 
-def _before_ext_proc(gateway: Gateway) -> Iterator[Fault]:
+def _before_what_changes_answers(gateway: Gateway) -> Iterator[Fault]:
     for listener, filter_ in _counting(gateway):
-        later = listener.filters[listener.filters.index(filter_) :]
-        if listener.is_internal and any(it.type == EXT_PROC for it in later):
+        later = {it.type for it in listener.filters[listener.filters.index(filter_) :]}
+        if listener.is_internal and EXT_PROC in later:
             yield Fault(filter_.node, f"{filter_.name!r} stands before an ext_proc filter")
+        if _COMPRESSOR in later:
+            yield Fault(filter_.node, f"{filter_.name!r} stands before a compressor")
 
 
 def _untyped(gateway: Gateway) -> Iterator[Fault]:
     for listener, filter_ in _counting(gateway):
-        logs = [type_ for type_, _ in listener.access_logs]
-        if _LOG_SERVICE in logs and not listener.filters_of(*_WRITING_METADATA):
+        if service_logs(listener) and not listener.filters_of(*_WRITING_METADATA):
             yield Fault(filter_.node, f"listener {listener.name!r} has no untyped metadata beside the token usage")
 
 
@@ -59,27 +58,18 @@ def _removed_early(gateway: Gateway) -> Iterator[Fault]:
     for attempt in gateway.attempts:
         for type_, config in attempt.inner.access_logs if attempt.inner is not None and attempt.levels else ():
             for header in config.at("additional_request_headers_to_log").items():
-                if type_ == _LOG_SERVICE and removes(attempt, header.text().lower()):
+                if type_ == LOG_SERVICE and removes(attempt, header.text().lower()):
                     yield Fault(header, f"{header.text()} is removed before it is logged")
-
-
-def _shared_cluster(gateway: Gateway) -> Iterator[Fault]:
-    sidecars = {cluster.name: cluster for cluster in gateway.sidecar_clusters()}
-    for listener in gateway.passed_listeners:
-        for type_, config in listener.access_logs:
-            name = config.at("common_config", "grpc_service", "envoy_grpc", "cluster_name")
-            if type_ == _LOG_SERVICE and name.text() in sidecars and len(sidecars[name.text()].addresses) > 1:
-                yield Fault(name, f"the access log goes to the sidecar's own cluster {name.text()!r}")
 
 
 RULES = (
     Rule(
         "token-usage-order",
         Severity.WARNING,
-        _before_ext_proc,
-        reason="It sees the status that the ext_proc filter has set (460 for an answer to be tried again), and "
-        "counts no tokens.",
-        fix="list it after the ext_proc filter, next to the router",
+        _before_what_changes_answers,
+        reason="It sees what the later filter has made of the answer: another status (460 for one to be tried again) "
+        "or compressed bytes, and counts no tokens.",
+        fix="list it after that filter, next to the router",
     ),
     Rule(
         "token-usage-untyped",
@@ -110,12 +100,5 @@ RULES = (
         reason="Envoy logs the headers as the route has left them: the entry lacks what it should be joined by.",
         fix="an envoy.filters.http.header_to_metadata filter that moves the header (remove: true), first in the "
         "listener",
-    ),
-    Rule(
-        "log-service-cluster",
-        Severity.WARNING,
-        _shared_cluster,
-        reason="Streams of the log spread over the workers: the entries of one request end in different processes.",
-        fix="a cluster of its own for the access log service, with one address",
     ),
 )

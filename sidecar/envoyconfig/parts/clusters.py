@@ -1,4 +1,4 @@
-"""The clusters that stay on this machine: to the `models` listener, to the sidecar, to the collector."""
+"""The clusters that stay on this machine: to the `models` listener, to the sidecar and to the collectors."""
 
 from datetime import timedelta
 
@@ -16,13 +16,27 @@ from sidecar.envoyconfig.parts.messages import (
     protobuf,
     raw_buffer,
     socket_address,
+    struct,
     upstream_codec,
     values,
 )
-from sidecar.envoyconfig.parts.names import MODELS, OTLP, SIDECAR, SIDECAR_SOCKET, TARGET_HEADER
+from sidecar.envoyconfig.parts.names import (
+    ATTEMPT_NAMESPACE,
+    MODELS,
+    OTLP,
+    OUTCOMES,
+    OUTCOMES_SOCKET,
+    SIDECAR,
+    SIDECAR_SOCKET,
+    TARGET_HEADER,
+)
 from sidecar.routing.policy import Model
 
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+
+# What a collector that hangs may cost, per Envoy worker; beyond it entries of the log are dropped, and counted.
+_OUTCOMES_BUFFER_BYTES = 4 * 1024 * 1024
+_OUTCOMES_WINDOW_BYTES = 1024 * 1024
 
 
 def attempt_cluster(model: Model) -> cluster.Cluster:
@@ -39,6 +53,9 @@ def attempt_cluster(model: Model) -> cluster.Cluster:
     return cluster.Cluster(
         name=model.cluster,
         connect_timeout=timedelta(seconds=1),
+        metadata=core.Metadata(  # on the span of the attempt
+            filter_metadata={ATTEMPT_NAMESPACE: struct({"model": model.name, "provider": model.provider})}
+        ),
         load_assignment=assignment(model.cluster, address),
         transport_socket=in_process(),
         circuit_breakers=no_breakers(),
@@ -72,6 +89,22 @@ def sidecar_cluster() -> cluster.Cluster:
             ]
         ),
         typed_extension_protocol_options=http2(),
+    )
+
+
+def outcomes_cluster() -> cluster.Cluster:
+    """The collector: one process, since what belongs to one request has to meet."""
+    windows = core.Http2ProtocolOptions(
+        initial_stream_window_size=_OUTCOMES_WINDOW_BYTES, initial_connection_window_size=_OUTCOMES_WINDOW_BYTES
+    )
+    return cluster.Cluster(
+        name=OUTCOMES,
+        connect_timeout=timedelta(seconds=0.25),
+        per_connection_buffer_limit_bytes=_OUTCOMES_BUFFER_BYTES,
+        load_assignment=assignment(OUTCOMES, core.Address(pipe=core.Pipe(path=OUTCOMES_SOCKET))),
+        typed_extension_protocol_options=protocol_options(
+            http_options.HttpProtocolOptions(explicit_http_config=_http2_only(windows))
+        ),
     )
 
 
@@ -137,5 +170,9 @@ def no_panic() -> cluster.ClusterCommonLbConfig:
     return cluster.ClusterCommonLbConfig(healthy_panic_threshold=values.Percent(value=0))
 
 
-def _http2_only() -> http_options.HttpProtocolOptionsExplicitHttpConfig:
-    return http_options.HttpProtocolOptionsExplicitHttpConfig(http2_protocol_options=core.Http2ProtocolOptions())
+def _http2_only(
+    options: core.Http2ProtocolOptions | None = None,
+) -> http_options.HttpProtocolOptionsExplicitHttpConfig:
+    return http_options.HttpProtocolOptionsExplicitHttpConfig(
+        http2_protocol_options=options or core.Http2ProtocolOptions()
+    )

@@ -21,6 +21,7 @@ from sidecar.envoyconfig.parts.messages import (
 )
 from sidecar.envoyconfig.parts.names import EDGE, MAX_COST_HEADER, TIER_HEADER
 from sidecar.envoyconfig.parts.observation import access_log, request_tracing
+from sidecar.envoyconfig.parts.outcome_feed import edge_feed, token_usage, untyped_metadata
 from sidecar.envoyconfig.parts.retries import ATTEMPT_SECONDS
 
 _PORT = 10000
@@ -33,9 +34,10 @@ _Underscores = core.HttpProtocolOptionsHeadersWithUnderscoresAction
 
 
 def edge_listener(
-    routes: route.RouteConfiguration, attempts: int, wanted_headers: AbstractSet[str]
+    routes: route.RouteConfiguration, attempts: int, wanted_headers: AbstractSet[str], *, is_basic: bool
 ) -> listener.Listener:
     """`attempts`: the most that one request may take; `wanted_headers`: those that the policy reads."""
+    counting = [] if is_basic else [token_usage(), untyped_metadata()]
     manager = hcm.HttpConnectionManager(
         stat_prefix=EDGE,
         use_remote_address=True,
@@ -53,8 +55,8 @@ def edge_listener(
         early_header_mutation_extensions=[_strip_headers()],
         local_reply_config=edge_replies(),
         tracing=request_tracing(),
-        access_log=[access_log()],
-        http_filters=[decision_filter(wanted_headers), router_filter()],
+        access_log=[access_log(), edge_feed()],
+        http_filters=[*counting, decision_filter(wanted_headers), router_filter()],
         route_config=routes,
     )
     return listener.Listener(

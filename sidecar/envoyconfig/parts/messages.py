@@ -15,6 +15,7 @@ with warnings.catch_warnings():
     from envoy_data_plane.envoy.config.overload import v3 as overload
     from envoy_data_plane.envoy.config.route import v3 as route
     from envoy_data_plane.envoy.config.trace import v3 as trace
+    from envoy_data_plane.envoy.extensions.access_loggers.grpc import v3 as grpc_log
     from envoy_data_plane.envoy.extensions.access_loggers.stream import v3 as stream_log
     from envoy_data_plane.envoy.extensions.bootstrap.internal_listener import v3 as internal_listener
     from envoy_data_plane.envoy.extensions.clusters.common.dns import v3 as dns_common
@@ -22,8 +23,10 @@ with warnings.catch_warnings():
     from envoy_data_plane.envoy.extensions.filters.http.credential_injector import v3 as credential_injector
     from envoy_data_plane.envoy.extensions.filters.http.ext_proc import v3 as ext_proc
     from envoy_data_plane.envoy.extensions.filters.http.header_mutation import v3 as header_mutation
+    from envoy_data_plane.envoy.extensions.filters.http.header_to_metadata import v3 as header_to_metadata
     from envoy_data_plane.envoy.extensions.filters.http.lua import v3 as lua
     from envoy_data_plane.envoy.extensions.filters.http.router import v3 as router
+    from envoy_data_plane.envoy.extensions.filters.http.set_metadata import v3 as set_metadata
     from envoy_data_plane.envoy.extensions.filters.http.upstream_codec import v3 as upstream_codec
     from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager import v3 as hcm
     from envoy_data_plane.envoy.extensions.http.early_header_mutation.header_mutation import v3 as early_mutation
@@ -60,8 +63,10 @@ __all__ = [
     "ext_proc",
     "extension",
     "generic_credential",
+    "grpc_log",
     "hcm",
     "header_mutation",
+    "header_to_metadata",
     "http_options",
     "internal_listener",
     "internal_upstream",
@@ -78,6 +83,7 @@ __all__ = [
     "regex",
     "route",
     "router",
+    "set_metadata",
     "socket_address",
     "stream_log",
     "struct",

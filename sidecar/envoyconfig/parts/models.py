@@ -23,6 +23,7 @@ from sidecar.envoyconfig.parts.messages import (
 )
 from sidecar.envoyconfig.parts.names import (
     API_HEADER,
+    ATTEMPT_COUNT_HEADER,
     CLUSTER_HEADER,
     DECISION_ID_HEADER,
     LUA,
@@ -31,12 +32,14 @@ from sidecar.envoyconfig.parts.names import (
     MODEL_HEADER,
     MODELS,
     REASON_HEADER,
+    REQUEST_ID_HEADER,
     SET_MODEL_PATH,
     TARGET_HEADER,
     TIER_HEADER,
     id_in_json,
     provider_cluster,
 )
+from sidecar.envoyconfig.parts.outcome_feed import kept_headers, models_feed, token_usage
 from sidecar.envoyconfig.parts.retries import first_byte
 from sidecar.envoyconfig.parts.upstreams import Upstream
 from sidecar.routing.api import Api
@@ -64,7 +67,7 @@ _BETWEEN_US_AND_THE_CLIENTS = (
     CLUSTER_HEADER,
     API_HEADER,
     DECISION_ID_HEADER,
-    "x-envoy-attempt-count",
+    ATTEMPT_COUNT_HEADER,
     "x-envoy-expected-rq-timeout-ms",
     "x-envoy-external-address",
     "x-envoy-internal",
@@ -84,7 +87,7 @@ _BETWEEN_US_AND_THE_CLIENTS = (
     "x-forwarded-client-cert",
     "true-client-ip",
     "cf-connecting-ip",
-    "x-request-id",
+    REQUEST_ID_HEADER,
     "traceparent",
     "tracestate",
     "baggage",
@@ -100,6 +103,8 @@ _BETWEEN_US_AND_THE_CLIENTS = (
     "x-amzn-trace-id",
     "x-cloud-trace-context",
 )
+# A compressed answer has no tokens that Envoy could read, and no size to tell them by.
+_COMPRESSION = "accept-encoding"
 _NOT_FOR_CLIENTS = (  # what only Envoy and the sidecar say
     TIER_HEADER,
     REASON_HEADER,
@@ -117,8 +122,9 @@ _NOT_FOR_CLIENTS = (  # what only Envoy and the sidecar say
 )
 
 
-def models_listener(policy: Policy, upstreams: Mapping[str, Upstream]) -> listener.Listener:
+def models_listener(policy: Policy, upstreams: Mapping[str, Upstream], *, is_basic: bool) -> listener.Listener:
     """`upstreams` by provider."""
+    counting = [] if is_basic else [token_usage()]
     manager = hcm.HttpConnectionManager(
         stat_prefix=MODELS,
         generate_request_id=False,
@@ -128,7 +134,8 @@ def models_listener(policy: Policy, upstreams: Mapping[str, Upstream]) -> listen
         http2_protocol_options=core.Http2ProtocolOptions(override_stream_error_on_invalid_http_message=True),
         stream_idle_timeout=timedelta(0),  # the edge's timers end a stream
         local_reply_config=models_replies(),
-        http_filters=[_set_model(), router_filter()],
+        access_log=[models_feed()],
+        http_filters=[kept_headers(), _set_model(), *counting, router_filter()],
         route_config=_routes(policy, upstreams),
     )
     return listener.Listener(
@@ -149,7 +156,7 @@ def _routes(policy: Policy, upstreams: Mapping[str, Upstream]) -> route.RouteCon
         name=MODELS,
         domains=["*"],
         request_body_buffer_limit=MAX_BODY_BYTES + _ROOM_FOR_A_LONGER_MODEL_ID,
-        request_headers_to_remove=[*_CREDENTIALS, *_BETWEEN_US_AND_THE_CLIENTS],
+        request_headers_to_remove=[*_CREDENTIALS, *_BETWEEN_US_AND_THE_CLIENTS, _COMPRESSION],
         response_headers_to_remove=list(_NOT_FOR_CLIENTS),
         routes=[_route(model, upstreams[model.provider]) for model in policy.models.values()],
     )

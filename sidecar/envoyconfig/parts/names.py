@@ -5,10 +5,14 @@ import json
 EDGE = "edge"
 MODELS = "models"
 SIDECAR = "sidecar"
+OUTCOMES = "outcomes"
 OTLP = "otlp"
 
 METADATA_NAMESPACE = "llm.router"
 """Where the sidecar writes its decision, and nobody else can."""
+
+ATTEMPT_NAMESPACE = "llm.attempt"
+"""What its log and its span say of an attempt."""
 
 CLUSTER_HEADER = "x-llm-cluster"
 API_HEADER = "x-llm-api"
@@ -18,13 +22,17 @@ TIER_HEADER = "x-llm-tier"
 MAX_COST_HEADER = "x-llm-max-cost"
 REASON_HEADER = "x-llm-reason"
 DECISION_ID_HEADER = "x-llm-decision-id"
+REQUEST_ID_HEADER = "x-request-id"
+ATTEMPT_COUNT_HEADER = "x-envoy-attempt-count"
 
 EXT_PROC = "envoy.filters.http.ext_proc"
 LUA = "envoy.filters.http.lua"
 
 CONFIG_FOLDER = "/etc/envoy"
 SET_MODEL_PATH = f"{CONFIG_FOLDER}/set_model.lua"
-SIDECAR_SOCKET = "/run/llm/sidecar.sock"
+SOCKET_FOLDER = "/run/llm"
+SIDECAR_SOCKET = f"{SOCKET_FOLDER}/sidecar.sock"
+OUTCOMES_SOCKET = f"{SOCKET_FOLDER}/outcomes.sock"
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 

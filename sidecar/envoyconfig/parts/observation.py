@@ -14,9 +14,18 @@ from sidecar.envoyconfig.parts.messages import (
     tracing,
     values,
 )
-from sidecar.envoyconfig.parts.names import EXT_PROC, METADATA_NAMESPACE, MODEL_HEADER, OTLP, from_metadata
+from sidecar.envoyconfig.parts.names import (
+    ATTEMPT_NAMESPACE,
+    EXT_PROC,
+    METADATA_NAMESPACE,
+    MODEL_HEADER,
+    OTLP,
+    from_metadata,
+)
 
-_TAGS = ("model", "tier", "reason", "decision_id")
+_OF_THE_DECISION = ("model", "tier", "reason", "decision_id")
+_OF_THE_ATTEMPT = {"llm.router.attempt.model": "model", "gen_ai.provider.name": "provider"}
+"""What was asked, by the name of its tag; on the request's own span that of the last attempt."""
 
 _LOG = {
     "time": "%START_TIME%",
@@ -60,17 +69,20 @@ def request_tracing() -> hcm.HttpConnectionManagerTracing:
         provider=trace.TracingHttp(name="envoy.tracers.opentelemetry", typed_config=packed(collector)),
         random_sampling=values.Percent(value=100),
         spawn_upstream_span=True,
-        custom_tags=[_tag(key) for key in _TAGS],
+        custom_tags=[*_decision_tags(), *_attempt_tags()],
     )
 
 
-def _tag(key: str) -> tracing.CustomTag:
-    return tracing.CustomTag(
-        tag=f"{METADATA_NAMESPACE}.{key}",
-        metadata=tracing.CustomTagMetadata(
-            kind=metadata.MetadataKind(request=metadata.MetadataKindRequest()),
-            metadata_key=metadata.MetadataKey(
-                key=METADATA_NAMESPACE, path=[metadata.MetadataKeyPathSegment(key=key)]
-            ),
-        ),
-    )
+def _decision_tags() -> list[tracing.CustomTag]:
+    request = metadata.MetadataKind(request=metadata.MetadataKindRequest())
+    return [_tag(f"{METADATA_NAMESPACE}.{key}", request, METADATA_NAMESPACE, key) for key in _OF_THE_DECISION]
+
+
+def _attempt_tags() -> list[tracing.CustomTag]:
+    asked = metadata.MetadataKind(cluster=metadata.MetadataKindCluster())
+    return [_tag(tag, asked, ATTEMPT_NAMESPACE, key) for tag, key in _OF_THE_ATTEMPT.items()]
+
+
+def _tag(tag: str, kind: metadata.MetadataKind, namespace: str, key: str) -> tracing.CustomTag:
+    where = metadata.MetadataKey(key=namespace, path=[metadata.MetadataKeyPathSegment(key=key)])
+    return tracing.CustomTag(tag=tag, metadata=tracing.CustomTagMetadata(kind=kind, metadata_key=where))

@@ -10,10 +10,10 @@ import msgspec
 from sidecar.config.running import Config
 from sidecar.extproc.replies import error_object
 from sidecar.policytools.calls import Answer, Call, decide_call
-from sidecar.policytools.record import Record, read_record
 from sidecar.routing.plan import LONGEST_PLAN, Needs, estimate_cost
 from sidecar.routing.policy import Model, Policy
 from sidecar.routing.reason import Reason
+from sidecar.routing.recorded import Record, read_record
 from sidecar.routing.rejection import RejectedError
 from sidecar.routing.router import Routers
 from sidecar.routing.rules import NO_REQUIREMENT, Action, Requirement, Rule

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import msgspec
 
 from sidecar.policytools.explain.explanation import Explanation, ModelView
-from sidecar.policytools.record import Record, RecordedSignals, read_record
 from sidecar.policytools.screen import Cell, Screen, one_line, table
 from sidecar.routing.plan import USUAL_OUTPUT_TOKENS
 from sidecar.routing.reason import Reason
+from sidecar.routing.recorded import Record, RecordedSignals, read_record
 
 _INDENT = "  "
 

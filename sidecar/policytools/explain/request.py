@@ -10,7 +10,7 @@ import msgspec
 from sidecar.config.compiling.requests import write_request
 from sidecar.policytools.calls import Call, default_path
 from sidecar.routing.api import Endpoint, find_endpoint
-from sidecar.routing.body import replace_value
+from sidecar.routing.body import edit_body, replace_value
 from sidecar.routing.policy import Policy
 from sidecar.routing.rejection import RejectedError
 from sidecar.routing.request import parse_request
@@ -108,7 +108,7 @@ def _body(raw: msgspec.Raw) -> bytes:
 
 def _with_model(endpoint: Endpoint, body: bytes, model: str) -> bytes:
     try:
-        return replace_value(body, parse_request(endpoint, body).model_member, model)
+        return edit_body(body, [replace_value(parse_request(endpoint, body).model_member, model)])
     except RejectedError:  # it is rejected all the same
         return body
 

@@ -6,12 +6,12 @@ from datetime import datetime
 
 from sidecar.config.compiling.meaning import hash_of_reading
 from sidecar.policytools.calls import Answer
-from sidecar.policytools.record import Record, evidence_from_record, read_record, signals_from_record
 from sidecar.policytools.replay.on_record import NotOnRecordError, Recorder, assumptions, on_record
 from sidecar.policytools.replay.summary import PER_USD, Outcome
 from sidecar.routing.decision import NOT_READ, Decision, Evidence, decide
 from sidecar.routing.plan import estimate_cost
 from sidecar.routing.policy import ExampleIntent, Policy
+from sidecar.routing.recorded import Record, evidence_from_record, read_record, signals_from_record
 from sidecar.routing.rejection import RejectedError
 from sidecar.routing.signals import Signals
 from sidecar.routing.trail import Trail

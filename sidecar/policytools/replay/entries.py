@@ -7,8 +7,8 @@ import msgspec
 
 from sidecar.config.compiling.requests import write_request
 from sidecar.policytools.calls import Call
-from sidecar.policytools.record import Record, read_record
 from sidecar.routing.api import Endpoint, find_endpoint
+from sidecar.routing.recorded import Record, read_record
 from sidecar.routing.signals import RequestHead
 from sidecar.streams.lines import decode_json
 
@@ -35,6 +35,9 @@ class _Line(msgspec.Struct, gc=False):
     start_time: Raw | msgspec.UnsetType = _ABSENT
     """What Envoy's own JSON format calls it."""
     decision_id: Raw | msgspec.UnsetType = _ABSENT
+    bypassed: Raw | msgspec.UnsetType = _ABSENT
+    """Of a request record, whose text is a piece of the request, with holes."""
+    feedback: Raw | msgspec.UnsetType = _ABSENT
 
 
 _LINE = msgspec.json.Decoder(_Line)
@@ -79,7 +82,7 @@ class EntryReader:
         received = _received(line)
         call = self._call(line, received)
         if record is None and call is None:
-            if line.record is _ABSENT and line.text is _ABSENT and line.body is _ABSENT:
+            if line.record is line.text is line.body is line.feedback is _ABSENT:
                 raise ValueError('expected a decision record, {"record": …}, {"text": …} or {"body": …}')
             return None
         return Entry(record, call, received, line.decision_id)
@@ -94,7 +97,7 @@ class EntryReader:
         return record if isinstance(record, Record) else read_record(record)
 
     def _call(self, line: _Line, received: datetime | None) -> Call | None:
-        if not isinstance(line.text, Raw) and not isinstance(line.body, Raw):
+        if isinstance(line.bypassed, Raw) or not (isinstance(line.text, Raw) or isinstance(line.body, Raw)):
             return None
         path = self._default_path if line.path is _ABSENT else decode_json(line.path, _TEXT)
         endpoint = find_endpoint("POST", path)

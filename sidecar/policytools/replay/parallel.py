@@ -14,8 +14,8 @@ from threading import Thread
 import msgspec
 
 from sidecar.policytools.replay.replay import OpenReplay, Replay, opened
-from sidecar.policytools.replay.source import Chunk
 from sidecar.policytools.replay.summary import Change, Summary
+from sidecar.streams.source import Chunk
 
 # Enough for a process to go on with while the one before it is awaited.
 _CHUNKS_AHEAD = 2

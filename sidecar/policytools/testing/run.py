@@ -9,8 +9,8 @@ import msgspec
 
 from sidecar.config.running import Expectation, RoutingTest
 from sidecar.policytools.calls import Answer, Call, decide_call
-from sidecar.policytools.record import Record, read_record
 from sidecar.routing.api import find_endpoint
+from sidecar.routing.recorded import Record, read_record
 from sidecar.routing.rejection import RejectedError
 from sidecar.routing.router import Router
 from sidecar.routing.signals import RequestHead

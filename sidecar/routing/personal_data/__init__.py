@@ -12,6 +12,6 @@ shortly before it. So does a phone number that is written like any number, and o
 found at all without its country code.
 """
 
-from sidecar.routing.personal_data.scan import KINDS, PersonalData, find_personal_data
+from sidecar.routing.personal_data.scan import KINDS, PersonalData, blot_out, find_personal_data
 
-__all__ = ["KINDS", "PersonalData", "find_personal_data"]
+__all__ = ["KINDS", "PersonalData", "blot_out", "find_personal_data"]

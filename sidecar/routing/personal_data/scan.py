@@ -4,8 +4,8 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
-from typing import Any
+from itertools import chain, islice
+from typing import Any, NamedTuple
 
 import re2
 
@@ -111,37 +111,78 @@ _JOINED_AFTER = re.compile(rb"[A-Za-z0-9_@]|[-./\\][A-Za-z0-9_]")
 _EXTENSION = re.compile(rb" ?(?:x|ext\.?) ?[0-9]", re.IGNORECASE)
 
 
+class Found(NamedTuple):
+    """A piece of personal data."""
+
+    kind: str
+    start: int
+    end: int
+    """In bytes of the text's UTF-8; of a part of a run of numbers, in characters of that run."""
+
+    def within(self, run: str, start: int) -> "Found":
+        """From characters of a run that begins at that byte to bytes."""
+        first = start + len(run[: self.start].encode())
+        return Found(self.kind, first, first + len(run[self.start : self.end].encode()))
+
+
+_Candidates = Iterator[Found | None]
+"""Each of them, or None if it is nothing."""
+
+
 def find_personal_data(text: str) -> PersonalData:
     """Count it. Takes time linear in the text, whatever the text; nothing of the text itself is kept.
 
     Each stretch counts once, but for what stands where a very long list of numbers is cut. Counting ends with the
     first 10,000 candidates of a sort: addresses, identifiers with letters, numbers.
     """
-    plain = text if text.isascii() else _WITHIN.sub("", text).translate(_PLAIN)
-    remaining = bytearray(plain.encode("utf-8", "replace"))  # lone surrogates have no UTF-8
-    kinds: Counter[str | None] = Counter()
+    remaining = _encode(text)
+    kinds: Counter[str] = Counter()
     is_whole = True
-    for read in (_read_addresses, _read_lettered, _read_numbers):
+    for read in _SORTS:
         candidates = read(remaining)
-        kinds.update(islice(candidates, _MOST_CANDIDATES))
+        kinds.update(found.kind for found in islice(candidates, _MOST_CANDIDATES) if found is not None)
         is_whole &= next(candidates, _NO_MORE) is _NO_MORE
     return PersonalData(**{kind: kinds[kind] for kind in KINDS}, is_whole=is_whole)
 
 
-def _read_addresses(remaining: bytearray) -> Iterator[str | None]:
-    """The kind of each candidate, or None if it is nothing. What counts is blanked, so as not to count again."""
+def blot_out(text: str) -> str:
+    """The text with the kind of each piece in its place, `[email]` for one; time and limits as above.
+
+    Where there is any, what full-width forms and unseen signs stand for is written plainly.
+    """
+    remaining = _encode(text)
+    written = bytes(remaining)
+    candidates = chain.from_iterable(islice(read(remaining), _MOST_CANDIDATES) for read in _SORTS)
+    pieces: list[bytes] = []
+    done = 0
+    for found in sorted((found for found in candidates if found is not None), key=lambda found: found.start):
+        if found.start >= done:
+            pieces += (written[done : found.start], f"[{found.kind}]".encode())
+            done = found.end
+    if not pieces:
+        return text.encode("utf-8", "replace").decode()
+    return b"".join((*pieces, written[done:])).decode()
+
+
+def _encode(text: str) -> bytearray:
+    plain = text if text.isascii() else _WITHIN.sub("", text).translate(_PLAIN)
+    return bytearray(plain.encode("utf-8", "replace"))  # lone surrogates have no UTF-8
+
+
+def _read_addresses(remaining: bytearray) -> _Candidates:
+    """What counts is blanked, so as not to count again."""
     if b"@" not in remaining:
         return
     for candidate in _EMAIL.finditer(remaining):
         start, end = candidate.span()
         if _is_address(remaining, start, end):
             _blank(remaining, start, end)
-            yield "email"
+            yield Found("email", start, end)
         else:
             yield None
 
 
-def _read_lettered(remaining: bytearray) -> Iterator[str | None]:
+def _read_lettered(remaining: bytearray) -> _Candidates:
     for candidate in _LETTERED.finditer(remaining):
         start, end = candidate.span()
         compact = _NO_LETTER_OR_DIGIT.sub("", remaining[start:end].decode()).upper()
@@ -152,10 +193,10 @@ def _read_lettered(remaining: bytearray) -> Iterator[str | None]:
             kind = "national_id"
         if kind:
             _blank(remaining, start, end)
-        yield kind
+        yield Found(kind, start, end) if kind else None
 
 
-def _read_numbers(remaining: bytearray) -> Iterator[str | None]:
+def _read_numbers(remaining: bytearray) -> _Candidates:
     for candidate in _NUMBER.finditer(remaining):
         start, end = candidate.span()
         before = bytes(remaining[max(start - _NAME_BYTES, 0) : start])
@@ -163,47 +204,59 @@ def _read_numbers(remaining: bytearray) -> Iterator[str | None]:
         if _IN_WORD.search(before, len(before) - 1) or (is_joined and not speaks_of_phone(before)):
             yield None
         else:
-            for piece in _pieces(to_ascii(remaining[start:end].decode("utf-8", "ignore"))):
-                yield from _read_run(piece, before, is_joined)
+            run = remaining[start:end].decode("utf-8", "ignore")
+            for at, piece in _pieces(to_ascii(run)):
+                for found in _read_run(piece, at, before, is_joined):
+                    yield found and found.within(run, start)
 
 
-def _pieces(run: str) -> Iterator[str]:
-    """Each begins where a number may; digits without end are none, and what follows them is left out with them."""
+def _pieces(run: str) -> Iterator[tuple[int, str]]:
+    """Where each begins, and the piece. Each begins where a number may; digits without end are none, and what follows
+    them is left out with them.
+    """
     gaps = run.replace("/", " ") if len(run) > _LONGEST_RUN_BYTES else ""
     start = 0
     while len(run) - start > _LONGEST_RUN_BYTES:
         end = start + _LONGEST_RUN_BYTES
-        yield run[start:end]
+        yield start, run[start:end]
         gap = gaps.rfind(" ", start, end - _OVERLAP_BYTES)
         if gap < 0:
             gap = gaps.find(" ", end - _OVERLAP_BYTES)
         if gap < 0:
             return
         start = gap + 1
-    yield run[start:]
+    yield start, run[start:]
 
 
-def _read_run(run: str, before: bytes, is_joined: bool) -> Iterator[str | None]:
-    """The whole of it if that is something, else its parts."""
+_SORTS = (_read_addresses, _read_lettered, _read_numbers)
+
+
+def _read_run(run: str, at: int, before: bytes, is_joined: bool) -> _Candidates:
+    """The whole of it if that is something, else its parts; `at` is where it begins."""
     if date := _DATE_AHEAD.match(run):
         run = run[date.end() :]
+        at += date.end()
     kind = _kind_of(run, before, is_joined)
-    yield kind
+    yield Found(kind, at, at + len(run)) if kind else None
     if kind is None and len(run) > _FEWEST_DIGITS:
-        for part in _split(run):
-            yield from _read_run(part, before, is_joined)
+        for start, end in _split(run):
+            yield from _read_run(run[start:end], at + start, before, is_joined)
 
 
-def _split(run: str) -> list[str]:
+def _split(run: str) -> list[tuple[int, int]]:
+    """Where its parts begin and end."""
     listed, mark, rest = run.partition(")")
     if mark and "(" not in listed:  # 1) 212-555-0123
-        return [rest.strip()]
+        start = len(run) - len(rest.lstrip())
+        return [(start, start + len(rest.strip()))]
     if card := _CARD_AHEAD.match(run):
-        return [card[1], run[card.end() :]]
+        return [card.span(1), (card.end(), len(run))]
     for between in _BETWEEN_NUMBERS:
-        parts = between.split(run)
-        if len(parts) > 1:
-            return [part for part in parts if len(part) >= _FEWEST_DIGITS]
+        gaps = [gap.span() for gap in between.finditer(run)]
+        if gaps:
+            starts, ends = [0, *(end for _, end in gaps)], [*(start for start, _ in gaps), len(run)]
+            parts = zip(starts, ends, strict=True)
+            return [(start, end) for start, end in parts if end - start >= _FEWEST_DIGITS]
     return []
 
 

@@ -106,6 +106,8 @@ class Record(msgspec.Struct, frozen=True):
     classification: str | None = None
     """`done`, `skipped`, or why there is none; None in records that were made before they said so."""
     readings: list[RecordedReading] = []
+    earlier: list[RecordedReading] = []
+    """Of earlier turns, where the one to be answered could not be read."""
     unread: int = 0
     signals: RecordedSignals | None = None
     """None if the body could not be read."""
@@ -158,8 +160,12 @@ def signals_from_record(recorded: RecordedSignals, received: datetime) -> Signal
 def evidence_from_record(record: Record, turns: int) -> Evidence:
     """What was known of the prompt, which has that many turns."""
     if record.readings:
-        return Evidence(tuple([reading.classification() for reading in record.readings]), record.unread)
+        return Evidence(_classifications(record.readings), record.unread)
     missing = _MISSING.get(record.classification or record.reason)
     if missing is not None:
-        return Evidence(missing=missing)
+        return Evidence(missing=missing, unread=record.unread, earlier=_classifications(record.earlier))
     return NOT_READ if turns else Evidence(missing=Reason.NO_PROMPT)
+
+
+def _classifications(readings: list[RecordedReading]) -> tuple[Classification, ...]:
+    return tuple([reading.classification() for reading in readings])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -16,11 +16,17 @@ def regenerated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (recipe,) = [line for line in (ROOT / "Makefile").read_text().splitlines() if "grpc_tools.protoc" in line]
     arguments = recipe.partition("grpc_tools.protoc ")[2].replace("out=.", f"out={folder}")
     subprocess.run([sys.executable, "-m", "grpc_tools.protoc", *arguments.split()], cwd=ROOT, check=True)
-    return folder / "sidecar" / "extproc"
+    return folder
 
 
-@pytest.mark.parametrize("file", ["ext_proc_pb2.py", "ext_proc_pb2.pyi"])
-def test_generated_code_is_up_to_date(regenerated: Path, file: str) -> None:
-    committed = ROOT / "sidecar" / "extproc" / file
+@pytest.mark.parametrize(
+    "file", sorted(path.relative_to(ROOT) for path in (ROOT / "sidecar").rglob("*_pb2.py*")), ids=str
+)
+def test_generated_code_is_up_to_date(regenerated: Path, file: Path) -> None:
+    assert (regenerated / file).read_bytes() == (ROOT / file).read_bytes(), "run `make proto`"
 
-    assert (regenerated / file).read_bytes() == committed.read_bytes(), "run `make proto`"
+
+def test_all_of_proto_is_generated(regenerated: Path) -> None:
+    made = {path.name.removesuffix("_pb2.py") for path in regenerated.rglob("*_pb2.py")}
+
+    assert made == {path.stem for path in (ROOT / "proto").glob("*.proto")}

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from sidecar.config.compile import load_config
 from sidecar.policytools.calls import Answer
-from sidecar.policytools.record import read_record, signals_from_record
 from sidecar.policytools.replay.decide import OutcomeMaker, RecordDecider, grounds_of
 from sidecar.policytools.replay.summary import Outcome
 from sidecar.routing.api import Endpoint
@@ -23,6 +22,7 @@ from sidecar.routing.classification import (
     ClassifierTimeoutError,
     ClassifierUnavailableError,
 )
+from sidecar.routing.recorded import read_record, signals_from_record
 from sidecar.routing.signals import describe_signals
 from tests.fakes.policy_files import NOON, answer
 from tests.fakes.properties import examples

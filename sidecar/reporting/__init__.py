@@ -1,0 +1,1 @@
+"""`sidecar report`: a log of request records as one readable page."""
