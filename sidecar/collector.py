@@ -18,6 +18,7 @@ from sidecar.extproc.client import Explained, WorkerClient, WorkerUnreachableErr
 from sidecar.lifecycle import run_service
 from sidecar.notices.board import WorkerBoard
 from sidecar.notices.receiver import NoticeReceiver
+from sidecar.otlp import OtlpSettingsError, build_resource
 from sidecar.outcomes.ledger import Ledger
 from sidecar.outcomes.service import AccessLogServer
 from sidecar.records.log import RecordLog
@@ -25,8 +26,8 @@ from sidecar.routing.notice import DecisionNotice, WorkerNotice
 from sidecar.routing.policy import Policy
 from sidecar.routing.request_record import RecordObserver
 from sidecar.telemetry.metrics import CollectorCounts, RouterMetrics
-from sidecar.telemetry.metrics_export import build_metric_readers, build_metric_resource
-from sidecar.telemetry.tracing import DecisionTracer, TracingSettingsError, build_tracer_provider
+from sidecar.telemetry.metrics_export import build_metric_readers
+from sidecar.telemetry.tracing import DecisionTracer, build_tracer_provider
 
 _log = logging.getLogger("sidecar")
 
@@ -62,7 +63,7 @@ class CollectOptions:
 
 def collect(options: CollectOptions) -> None:
     """Collect until SIGTERM or SIGINT. Raises lifecycle.StartError."""
-    run_service(lambda: _Collector(options, os.environ), (TracingSettingsError,))
+    run_service(lambda: _Collector(options, os.environ), (OtlpSettingsError,))
 
 
 class _Policies:
@@ -110,7 +111,7 @@ class _Collector:
         if self._tracing is not None:
             self._tracer = DecisionTracer(self._tracing.get_tracer("sidecar"), self._policies.find)
         self._metrics = RouterMetrics(
-            options.tenant_labels, build_metric_readers(environment), resource=build_metric_resource(environment)
+            options.tenant_labels, build_metric_readers(environment), resource=build_resource(environment)
         )
         self._records = RecordLog(self._policies.config.records, environment)
         self._live = LiveRequests()

@@ -4,8 +4,7 @@ Endpoint, protocol, headers, timeout, compression and resource are the standard 
 ourselves, where the SDK's own processor would drop without telling.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from opentelemetry._logs import SeverityNumber
@@ -16,6 +15,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import INVALID_SPAN_ID, NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 from opentelemetry.util.types import AnyValue
 
+from sidecar.otlp import OtlpSettingsError, Protocol, build_resource, choose_protocol, naming_variables
 from sidecar.records.entry import Entry, entry_line
 from sidecar.records.writer import WriteError
 from sidecar.routing.feedback import Feedback
@@ -41,7 +41,7 @@ class OtlpWriter:
         self._environment = environment
         self._collected: list[ReadableLogRecord] = []
         self._exporter: LogRecordExporter | None = None
-        self._provider = LoggerProvider(resource=_build_resource(environment), shutdown_on_exit=False)
+        self._provider = LoggerProvider(resource=build_resource(environment), shutdown_on_exit=False)
         self._provider.add_log_record_processor(_Collector(self._collected))
         self._logger = self._provider.get_logger("sidecar")
 
@@ -140,30 +140,20 @@ def _nanos(time: str) -> int:
     return int(datetime.fromisoformat(time).timestamp() * 1e6) * 1_000
 
 
-def _build_resource(environment: Mapping[str, str]) -> Resource:
-    named = "OTEL_SERVICE_NAME" in environment or "service.name=" in environment.get("OTEL_RESOURCE_ATTRIBUTES", "")
-    # Attributes given here would win over the environment's.
-    return Resource.create({} if named else {"service.name": "envoy-llm-sidecar"})
-
-
 def _build_exporter(environment: Mapping[str, str]) -> LogRecordExporter:
-    name = "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL"
-    protocol = environment.get(name) or environment.get("OTEL_EXPORTER_OTLP_PROTOCOL") or "grpc"
-    if protocol not in ("grpc", "http/protobuf"):
-        raise WriteError(f"OTEL_EXPORTER_OTLP_PROTOCOL: expected grpc or http/protobuf, got {protocol!r}", 0)
-    with _told_as_write_error():
-        if protocol == "grpc":
-            from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter as GrpcExporter
-
-            return GrpcExporter()
-        from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter as HttpExporter
-
-        return HttpExporter()
-
-
-@contextmanager
-def _told_as_write_error() -> Iterator[None]:
+    """Raises WriteError: records are not what a start depends on."""
     try:
-        yield
-    except ValueError as error:
-        raise WriteError(f"an OTEL_* variable cannot be used: {error}", 0) from error
+        with naming_variables():
+            return _make_exporter(choose_protocol(environment, "LOGS"))
+    except OtlpSettingsError as error:
+        raise WriteError(str(error), 0) from error
+
+
+def _make_exporter(protocol: Protocol) -> LogRecordExporter:
+    if protocol == "grpc":
+        from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter as GrpcExporter
+
+        return GrpcExporter()
+    from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter as HttpExporter
+
+    return HttpExporter()

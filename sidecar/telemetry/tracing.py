@@ -14,13 +14,13 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from opentelemetry.context import Context
-from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Status, StatusCode, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from opentelemetry.util.types import AttributeValue
 
+from sidecar.otlp import OtlpSettingsError, build_resource, choose_protocol, is_disabled, naming_variables
 from sidecar.routing.api import Endpoint
 from sidecar.routing.notice import DecisionNotice
 from sidecar.routing.outcome import Result
@@ -46,10 +46,6 @@ _NO_ANSWER = frozenset((Reason.CLASSIFIER_TIMEOUT, Reason.CLASSIFIER_OVERLOADED,
 _TRACE_CONTEXT = TraceContextTextMapPropagator()
 
 _Attributes = dict[str, AttributeValue]
-
-
-class TracingSettingsError(Exception):
-    """An `OTEL_*` variable with a value that cannot be used."""
 
 
 class DecisionTracer:
@@ -286,40 +282,27 @@ def _nanos_of(time: str) -> int:
 
 
 def build_tracer_provider(environment: Mapping[str, str]) -> TracerProvider | None:
-    """A provider that exports by OTLP, or None if nothing asks for one. Raises TracingSettingsError."""
+    """A provider that exports by OTLP, or None if nothing asks for one. Raises OtlpSettingsError."""
     exporter = environment.get("OTEL_TRACES_EXPORTER", "")
     endpoint = environment.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or environment.get("OTEL_EXPORTER_OTLP_ENDPOINT")
-    if environment.get("OTEL_SDK_DISABLED", "").lower() == "true" or exporter == "none":
+    if is_disabled(environment) or exporter == "none":
         return None
     if exporter not in ("", "otlp"):
-        raise TracingSettingsError(f"OTEL_TRACES_EXPORTER: expected otlp or none, got {exporter!r}")
+        raise OtlpSettingsError(f"OTEL_TRACES_EXPORTER: expected otlp or none, got {exporter!r}")
     if not endpoint and not exporter:
         return None
     # Queue length, batch size and timeouts are OTEL_BSP_*, the sampler OTEL_TRACES_SAMPLER: the SDK reads them.
-    try:
-        provider = TracerProvider(resource=_build_resource(environment))
+    with naming_variables():
+        provider = TracerProvider(resource=build_resource(environment))
         provider.add_span_processor(BatchSpanProcessor(_build_exporter(environment)))
-    except ValueError as error:
-        raise TracingSettingsError(f"an OTEL_* variable cannot be used: {error}") from error
     return provider
 
 
-def _build_resource(environment: Mapping[str, str]) -> Resource:
-    named = "OTEL_SERVICE_NAME" in environment or "service.name=" in environment.get("OTEL_RESOURCE_ATTRIBUTES", "")
-    # Attributes given here would win over the environment's.
-    return Resource.create({} if named else {"service.name": "envoy-llm-sidecar"})
-
-
 def _build_exporter(environment: Mapping[str, str]) -> SpanExporter:
-    protocol = environment.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or environment.get(
-        "OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"
-    )
-    if protocol == "grpc":
+    if choose_protocol(environment, "TRACES") == "grpc":
         from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcExporter
 
         return GrpcExporter()
-    if protocol == "http/protobuf":
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as HttpExporter
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as HttpExporter
 
-        return HttpExporter()
-    raise TracingSettingsError(f"OTEL_EXPORTER_OTLP_PROTOCOL: expected grpc or http/protobuf, got {protocol!r}")
+    return HttpExporter()

@@ -10,9 +10,9 @@ import pytest
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2, metrics_service_pb2_grpc
 from opentelemetry.sdk.metrics.export import MetricReader
 
+from sidecar.otlp import OtlpSettingsError, build_resource
 from sidecar.telemetry.metrics import RouterMetrics
-from sidecar.telemetry.metrics_export import build_metric_readers, build_metric_resource
-from sidecar.telemetry.tracing import TracingSettingsError
+from sidecar.telemetry.metrics_export import build_metric_readers
 from tests.fakes.exchanges import exchange, notice
 from tests.fakes.metrics import request_record
 
@@ -72,7 +72,7 @@ def build(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> list[Me
 
 def test_metrics_arrive_under_the_names_that_they_have(clean: pytest.MonkeyPatch, receiver: Receiver) -> None:
     readers = build(clean, {"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": f"http://127.0.0.1:{receiver.port}"})
-    metrics = RouterMetrics(readers=readers, resource=build_metric_resource(os.environ))
+    metrics = RouterMetrics(readers=readers, resource=build_resource(os.environ))
     metrics.observe_notice(notice(exchange()))
     metrics.observe_record(request_record())
 
@@ -90,7 +90,7 @@ def test_metrics_arrive_under_the_names_that_they_have(clean: pytest.MonkeyPatch
 def test_a_service_that_has_a_name_keeps_it(clean: pytest.MonkeyPatch) -> None:
     clean.setenv("OTEL_SERVICE_NAME", "gateway")
 
-    assert build_metric_resource(os.environ).attributes["service.name"] == "gateway"
+    assert build_resource(os.environ).attributes["service.name"] == "gateway"
 
 
 @pytest.mark.parametrize(
@@ -130,5 +130,5 @@ def test_these_leave_it_off(clean: pytest.MonkeyPatch, variables: dict[str, str]
     ],
 )
 def test_a_value_that_cannot_be_used_is_told(clean: pytest.MonkeyPatch, variables: dict[str, str], told: str) -> None:
-    with pytest.raises(TracingSettingsError, match=told):
+    with pytest.raises(OtlpSettingsError, match=told):
         build(clean, variables)

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 
-from sidecar.telemetry.tracing import DecisionTracer, TracingSettingsError, build_tracer_provider
+from sidecar.otlp import OtlpSettingsError
+from sidecar.telemetry.tracing import DecisionTracer, build_tracer_provider
 from tests.fakes.exchanges import SAMPLED, exchange, notice
 from tests.fakes.policies import ladder
 
@@ -97,7 +98,7 @@ def test_otherwise_there_is_none(environment: Environment, variables: dict[str, 
 def test_a_setting_that_cannot_be_used_is_named(
     environment: Environment, variables: dict[str, str], told: list[str]
 ) -> None:
-    with pytest.raises(TracingSettingsError) as fault:
+    with pytest.raises(OtlpSettingsError) as fault:
         environment.build({"OTEL_EXPORTER_OTLP_ENDPOINT": ENDPOINT} | variables)
 
     assert all(word in str(fault.value) for word in told)
