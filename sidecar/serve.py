@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sidecar.assembly import Engine, build_engine, build_router
-from sidecar.config.compile import Config, load_config
+from sidecar.config.carried import NotCarriedError, load_carried_policy
 from sidecar.config.document import ConfigError
+from sidecar.config.loaded import LoadedPolicy
 from sidecar.extproc.processor import Processor
 from sidecar.extproc.server import ExtProcServer
 from sidecar.inference.onnx_classifier import ModelFolderError
@@ -22,8 +23,7 @@ from sidecar.telemetry.failures import FailureLog
 
 _log = logging.getLogger("sidecar")
 
-
-_POLICY_FAULTS = (ConfigError, ModelFolderError)
+_POLICY_FAULTS = (ConfigError, ModelFolderError, NotCarriedError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,8 @@ class ServeOptions:
     """What the command line says about serving."""
 
     policy: Path
+    loaded: LoadedPolicy
+    """What that file said when everything started: a mistake that is made in it later keeps no worker down."""
     address: str
     """Where Envoy reaches us: the path of a Unix socket, or `host:port`."""
     notices: socket.socket
@@ -39,39 +41,30 @@ class ServeOptions:
     """Which one this is."""
     workers: int = 1
     """Processes that share the processors."""
+    envoy: Path | None = None
+    """The configuration of the Envoy that carries the plans out, if its file is at hand."""
 
 
 def serve(options: ServeOptions) -> None:
     """Serve until SIGTERM or SIGINT. Raises StartError."""
-    run_service(lambda: _Worker(options, load_all(options.policy)), _POLICY_FAULTS)
+    run_service(lambda: _Worker(options), _POLICY_FAULTS)
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """A policy file, and those of the policies that it wants tried."""
-
-    file: Path
-    config: Config
-    shadows: tuple[Config, ...]
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """All that it was read from."""
-        return (self.file, *self.config.shadow)
-
-
-def load_all(policy: Path) -> Loaded:
-    """Raises ConfigError."""
-    config = load_config(policy)
-    return Loaded(policy, config, tuple(load_config(file) for file in config.shadow))
+def _load_latest(options: ServeOptions) -> LoadedPolicy:
+    """What the file says now, or what it said when everything started: a worker that died comes back all the same."""
+    try:
+        return load_carried_policy(options.policy, options.envoy)
+    except (ConfigError, NotCarriedError) as error:
+        _log.error("policy not loaded, %s stays in use: %s", options.loaded.config.policy.hash, error)
+        return options.loaded
 
 
 class _Worker:
     """All parts of one process, in the order in which they come up."""
 
-    def __init__(self, options: ServeOptions, loaded: Loaded) -> None:
+    def __init__(self, options: ServeOptions) -> None:
         self._options = options
-        self._loaded = loaded
+        self._loaded = _load_latest(options)
         self._not_ready: str | None = "the classifier is loading"
         self._extproc = ExtProcServer(options.address)
         self._engine: Engine | None = None
@@ -135,11 +128,11 @@ class _Worker:
         return self._routers
 
     def _load(self) -> str:
-        loaded = load_all(self._options.policy)
+        loaded = load_carried_policy(self._options.policy, self._options.envoy)
         self._use(loaded)
         return loaded.config.policy.hash
 
-    def _use(self, loaded: Loaded) -> None:
+    def _use(self, loaded: LoadedPolicy) -> None:
         """Everything is built before anything is swapped; requests under way end as they began."""
         engine = self._engine
         if engine is None or engine.settings != loaded.config.classifier or engine.cache != loaded.config.cache:

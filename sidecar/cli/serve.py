@@ -31,6 +31,13 @@ def add_serve(commands: Commands) -> None:
     )
     serve.add_argument("--policy", type=Path, required=True, metavar="FILE", help="the policy, a YAML file")
     serve.add_argument(
+        "--envoy",
+        type=Path,
+        metavar="FILE",
+        help="the configuration of the Envoy that carries the plans out: a policy with a model that it does not have "
+        "is refused, at the start and at an edit",
+    )
+    serve.add_argument(
         "--socket",
         default=_DEFAULT_SOCKET,
         type=values.socket,
@@ -79,8 +86,8 @@ def add_serve(commands: Commands) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     # Before the forks: a mistake in the policy is told once, and what is imported here the children share.
+    from sidecar.config.carried import NotCarriedError, load_carried_policy
     from sidecar.config.document import ConfigError
-    from sidecar.config.loaded import load_policy
     from sidecar.notices.channel import open_channel
 
     logging.basicConfig(
@@ -91,13 +98,13 @@ def _run(options: argparse.Namespace) -> int:
         print(f"sidecar: {options.workers} workers need ports beyond {values.HIGHEST_PORT}", file=sys.stderr)
         return EXIT_UNUSABLE
     try:
-        loaded = load_policy(options.policy)
-    except ConfigError as error:
+        loaded = load_carried_policy(options.policy, options.envoy)
+    except (ConfigError, NotCarriedError) as error:
         print(f"sidecar: {error}", file=sys.stderr)
         return EXIT_UNUSABLE
     sending, receiving = open_channel()
     workers = [
-        Child(f"worker {index}", lambda index=index: _work(options, index, sending))  # type: ignore[misc]
+        Child(f"worker {index}", lambda index=index: _work(options, loaded, index, sending))  # type: ignore[misc]
         for index in range(options.workers)
     ]
     return run_children(
@@ -110,7 +117,7 @@ def _folder(address: str) -> Path:
     return Path(address if "/" in address else _DEFAULT_SOCKET).parent
 
 
-def _work(options: argparse.Namespace, index: int, sending: socket.socket) -> int:
+def _work(options: argparse.Namespace, loaded: "LoadedPolicy", index: int, sending: socket.socket) -> int:
     # Not before a fork, and not for other commands.
     from sidecar.lifecycle import StartError
     from sidecar.serve import ServeOptions, serve
@@ -119,10 +126,12 @@ def _work(options: argparse.Namespace, index: int, sending: socket.socket) -> in
         serve(
             ServeOptions(
                 policy=options.policy,
+                loaded=loaded,
                 address=worker_address(options.socket, index),
                 notices=sending,
                 worker=index,
                 workers=options.workers,
+                envoy=options.envoy,
             )
         )
     except StartError as error:

@@ -46,9 +46,25 @@ class Serving:
     """A server for one block; it is ready when the block starts."""
 
     def __init__(
-        self, socket: object, http_port: int, *, policy: Path = EXAMPLES / "router.yaml", workers: int = 1
+        self,
+        socket: object,
+        http_port: int,
+        *,
+        policy: Path = EXAMPLES / "router.yaml",
+        workers: int = 1,
+        envoy: Path | None = None,
     ) -> None:
-        arguments = ("serve", "--policy", policy, "--socket", socket, "--http", f"127.0.0.1:{http_port}")
+        arguments: tuple[object, ...] = (
+            "serve",
+            "--policy",
+            policy,
+            "--socket",
+            socket,
+            "--http",
+            f"127.0.0.1:{http_port}",
+        )
+        if envoy is not None:
+            arguments += ("--envoy", envoy)
         self._workers = workers
         self._url = f"http://127.0.0.1:{http_port}"
         self._process = subprocess.Popen(

@@ -1,0 +1,45 @@
+"""Whether an Envoy configuration, as it stands in a file, can carry out the plans of a policy."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import yaml
+
+from sidecar.config.loaded import LoadedPolicy, load_policy
+from sidecar.routing.policy import Model
+
+_LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class NotCarriedError(Exception):
+    """Envoy would answer 503, or go on to the next model, where a plan names a cluster that it does not have."""
+
+
+def load_carried_policy(file: Path, envoy: Path | None) -> LoadedPolicy:
+    """A policy that can be served. Raises ConfigError and, if the Envoy configuration is given, NotCarriedError."""
+    loaded = load_policy(file)
+    if envoy is not None:
+        require_carried(loaded.config.policy.models.values(), envoy)
+    return loaded
+
+
+def require_carried(models: Iterable[Model], envoy: Path) -> None:
+    """Raises NotCarriedError where a model's cluster is not in the Envoy configuration, or that cannot be read."""
+    clusters = _read_clusters(envoy)
+    missing = [f"{model.cluster!r} (models.{model.name})" for model in models if model.cluster not in clusters]
+    if missing:
+        raise NotCarriedError(
+            f"{envoy} has no cluster {', '.join(missing)}: write it again with `sidecar envoy`, and restart Envoy"
+        )
+
+
+def _read_clusters(envoy: Path) -> set[str]:
+    try:
+        written = yaml.load(envoy.read_text("utf-8"), _LOADER)  # noqa: S506  # a safe loader, whichever it is
+        return {cluster["name"] for cluster in written["static_resources"]["clusters"]}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise NotCarriedError(f"{envoy}: cannot be read: {error}") from error
+    except (KeyError, TypeError) as error:
+        raise NotCarriedError(
+            f"{envoy}: static_resources.clusters: expected a list of clusters with names"
+        ) from error
