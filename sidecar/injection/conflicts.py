@@ -1,13 +1,17 @@
 """Why a pod cannot be injected: what in it is in the way, and what to do."""
 
+import re
 from collections.abc import Iterator
-from pathlib import PurePosixPath
 from typing import Any
 
 from sidecar.injection.names import CONTAINERS, PREFIX, STATUS_ANNOTATION, VOLUMES
 from sidecar.injection.settings import Settings
 
 Json = dict[str, Any]
+
+# By the last part of an image's or a program's name.
+ENVOY_IMAGE = "(^|/)envoy(:[^/@]*)?(@.*)?$"
+ENVOY_PROGRAM = "(^|/)envoy$"
 
 
 def find_conflicts(pod: Json, settings: Settings) -> Iterator[str]:
@@ -69,6 +73,5 @@ def _find_ports(field: str, container: Json, settings: Settings) -> Iterator[str
 
 
 def _is_envoy(container: Json) -> bool:
-    image = str(container.get("image", "")).partition("@")[0].rpartition("/")[2].partition(":")[0]
     program = next(iter(container.get("command") or []), "")
-    return "envoy" in (image, PurePosixPath(str(program)).name)
+    return bool(re.search(ENVOY_IMAGE, str(container.get("image", ""))) or re.search(ENVOY_PROGRAM, str(program)))

@@ -9,16 +9,7 @@ from sidecar.injection.names import PREFIX, STATUS_ANNOTATION
 
 NO_KEYS = "none"
 
-# RFC 1123, as Kubernetes wants the names of ConfigMaps and Secrets.
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-_LONGEST_NAME = 253
-_DATA_KEY = re.compile(r"[-._a-zA-Z0-9]+")
-_IMAGE = re.compile(r"[a-zA-Z0-9][-._/:@a-zA-Z0-9]*")
-_QUANTITY = re.compile(r"(\d+|\d+\.\d+)(m|k|M|G|T|Ki|Mi|Gi|Ti)?")
-_ADDRESS = re.compile(r"[a-zA-Z0-9]([-.a-zA-Z0-9]*[a-zA-Z0-9])?:([0-9]{1,5})")
-_LOWEST_PORT = 1024  # below it a port needs a capability
 _HIGHEST_PORT = 65535
-_MOST_WORKERS = 64
 
 
 class InjectionError(Exception):
@@ -71,64 +62,51 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class _Kind:
-    """What a setting's text may be."""
+class Kind:
+    """What a setting's text may be: as data, because an admission policy has to check it in CEL."""
 
     expected: str
-    parse: Callable[[str], Any]
-    """Raises ValueError."""
+    pattern: str
+    """Of the whole text; RE2's syntax."""
+    longest: int = 253
+    numbers: tuple[int, int] | None = None
+    """From and to, of the number that the text ends with."""
+    parsed: Callable[[str], Any] = str
 
-
-def _matching(pattern: re.Pattern[str], longest: int = 1000) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if len(text) > longest or pattern.fullmatch(text) is None:
+    def parse(self, text: str) -> Any:
+        """Raises ValueError."""
+        if len(text) > self.longest or re.fullmatch(self.pattern, text, re.ASCII) is None:
             raise ValueError(text)
-        return text
-
-    return parse
-
-
-def _whole(lowest: int, highest: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        # int() alone takes ` 1_0`, too.
-        if re.fullmatch(r"[0-9]{1,9}", text) is None or not lowest <= int(text) <= highest:
-            raise ValueError(text)
-        return int(text)
-
-    return parse
+        if self.numbers is not None:
+            lowest, highest = self.numbers
+            if not lowest <= int(text.rpartition(":")[2]) <= highest:
+                raise ValueError(text)
+        return self.parsed(text)
 
 
-def _one_of(**values: Any) -> _Kind:
-    def parse(text: str) -> Any:
-        if text not in values:
-            raise ValueError(text)
-        return values[text]
-
-    return _Kind(" or ".join(values), parse)
+def _one_of(**values: Any) -> Kind:
+    return Kind(" or ".join(values), "|".join(values), parsed=values.__getitem__)
 
 
-def _parse_address(text: str) -> str:
-    found = _ADDRESS.fullmatch(text)
-    if found is None or not 0 < int(found[2]) <= _HIGHEST_PORT:
-        raise ValueError(text)
-    return text
+# Names are RFC 1123's, as Kubernetes wants those of ConfigMaps and Secrets. Below port 1024 a capability is needed.
+_OBJECT = Kind(
+    "the name of a ConfigMap or Secret",
+    r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*",
+)
+_PORT = Kind(f"a port from 1024 to {_HIGHEST_PORT}", "[0-9]{4,5}", numbers=(1024, _HIGHEST_PORT), parsed=int)
+_AMOUNT = Kind("a quantity like 250m, 1 or 256Mi", r"[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?", longest=20)
+_IMAGE = Kind("an image", "[a-zA-Z0-9][-._/:@a-zA-Z0-9]*", longest=500)
 
-
-_OBJECT = _Kind("the name of a ConfigMap or Secret", _matching(_NAME, _LONGEST_NAME))
-_PORT = _Kind(f"a port from {_LOWEST_PORT} to {_HIGHEST_PORT}", _whole(_LOWEST_PORT, _HIGHEST_PORT))
-_AMOUNT = _Kind("a quantity like 250m, 1 or 256Mi", _matching(_QUANTITY))
-_IMAGES = _Kind("an image", _matching(_IMAGE))
-
-_KINDS: dict[str, _Kind] = {
+KINDS: dict[str, Kind] = {
     "policy": _OBJECT,
     "keys": _OBJECT,
-    "overlay": _Kind("a key of the policy's ConfigMap", _matching(_DATA_KEY, _LONGEST_NAME)),
+    "overlay": Kind("a key of the policy's ConfigMap", "[-._a-zA-Z0-9]+"),
     "port": _PORT,
     "admin-port": _PORT,
     "http-port": _PORT,
     "status-port": _PORT,
-    "image": _IMAGES,
-    "envoy-image": _IMAGES,
+    "image": _IMAGE,
+    "envoy-image": _IMAGE,
     "image-pull-policy": _one_of(Always="Always", IfNotPresent="IfNotPresent", Never="Never"),
     "log-level": _one_of(debug="debug", info="info", warning="warning", error="error"),
     "cpu": _AMOUNT,
@@ -139,13 +117,13 @@ _KINDS: dict[str, _Kind] = {
     "envoy-memory": _AMOUNT,
     "envoy-cpu-limit": _AMOUNT,
     "envoy-memory-limit": _AMOUNT,
-    "workers": _Kind(f"a number from 1 to {_MOST_WORKERS}", _whole(1, _MOST_WORKERS)),
+    "workers": Kind("a number from 1 to 64", "[0-9]{1,2}", numbers=(1, 64), parsed=int),
     "base-urls": _one_of(true=True, false=False),
-    "otlp": _Kind("HOST:PORT", _parse_address),
+    "otlp": Kind("HOST:PORT", "[a-zA-Z0-9]([-.a-zA-Z0-9]*[a-zA-Z0-9])?:[0-9]{1,5}", numbers=(1, _HIGHEST_PORT)),
     "console-token": _OBJECT,
     "other-envoy": _one_of(allowed=True, refused=False),
 }
-KEYS = tuple(_KINDS)
+KEYS = tuple(KINDS)
 
 
 def built_in_defaults(version: str) -> dict[str, str]:
@@ -189,7 +167,7 @@ def _build(written: Mapping[str, str], name: Callable[[str], str]) -> Settings:
     problems: list[str] = []
     parsed: dict[str, Any] = {"overlay": None, "otlp": None, "console_token": None}
     for key, text in written.items():
-        kind = _KINDS.get(key)
+        kind = KINDS.get(key)
         if kind is None:
             problems.append(f"{name(key)}: unknown setting; expected one of {', '.join(KEYS)}")
             continue
