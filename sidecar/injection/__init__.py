@@ -1,1 +1,1 @@
-"""Envoy and the router, put into pods of Kubernetes: by a webhook, by an admission policy, or offline."""
+"""Kubernetes: Envoy and the router put into pods that ask for it."""

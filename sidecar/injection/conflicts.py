@@ -1,77 +1,174 @@
-"""Why a pod cannot be injected: what in it is in the way, and what to do."""
+"""Why a pod cannot be injected: what of it would not work beside our containers."""
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from sidecar.config.document import Loc
 from sidecar.injection.names import CONTAINERS, PREFIX, STATUS_ANNOTATION, VOLUMES
-from sidecar.injection.settings import Settings
+from sidecar.injection.settings import Refusal, Settings, show
 
 Json = dict[str, Any]
 
-# By the last part of an image's or a program's name.
-ENVOY_IMAGE = "(^|/)envoy(:[^/@]*)?(@.*)?$"
-ENVOY_PROGRAM = "(^|/)envoy$"
+_LISTS = ("initContainers", "containers")
+
+_REMEDY = "run the gateway for it (docs/kubernetes.md)"
 
 
-def find_conflicts(pod: Json, settings: Settings) -> Iterator[str]:
-    """A sentence each, with the field."""
+def find_conflicts(pod: Mapping[str, Any], settings: Settings) -> tuple[Refusal, ...]:
+    """All of them; none, if it can be injected. Only fields whose form is wrong are told, if there are any."""
+    malformed = tuple(find_malformed(pod))
+    if malformed:
+        return malformed
     spec = pod["spec"]
-    yield from _find_wrong_hosts(spec)
-    yield from _find_our_names(pod)
-    for field, container in named_containers(spec):
-        yield from _find_ports(field, container, settings)
-        if not settings.other_envoy and _is_envoy(container):
-            yield (
-                f"{field}: is an Envoy, too: see that it uses none of the ports "
-                f"{', '.join(map(str, settings.ports.values()))}, and set {PREFIX}other-envoy: allowed"
+    return (
+        *_find_half_injected(pod),
+        *_find_wrong_places(spec),
+        *_find_our_names(spec),
+        *_find_our_ports(spec, settings),
+        *(() if settings.allows_other_envoy else _find_other_envoys(spec, settings)),
+    )
+
+
+def find_malformed(pod: Mapping[str, Any]) -> Iterator[Refusal]:
+    """Fields that are not what Kubernetes has there, of those that are looked at here."""
+    yield from _malformed_metadata(pod.get("metadata"))
+    spec = pod.get("spec")
+    if not isinstance(spec, dict):
+        yield _malformed(("spec",), spec, "a mapping")
+        return
+    if not spec.get("containers"):
+        yield Refusal(("spec", "containers"), "expected at least one container, got none")
+    yield from _malformed_list(spec, ("spec",), "volumes")
+    for name in _LISTS:
+        yield from _malformed_list(spec, ("spec",), name)
+        for loc, container in _containers(spec, name):
+            yield from _malformed_list(container, loc, "env")
+            yield from _malformed_list(container, loc, "ports")
+            yield from _malformed_list(container, loc, "command", of=str)
+
+
+def is_injected(pod: Mapping[str, Any]) -> bool:
+    """Whether it has all of our containers already, and says so."""
+    metadata, spec = pod.get("metadata"), pod.get("spec")
+    if not isinstance(metadata, dict) or not isinstance(spec, dict):
+        return False
+    annotations, containers = metadata.get("annotations"), spec.get("initContainers")
+    if not isinstance(annotations, dict) or not isinstance(containers, list):
+        return False
+    names = {container.get("name") for container in containers if isinstance(container, dict)}
+    return STATUS_ANNOTATION in annotations and names.issuperset(CONTAINERS)
+
+
+def _malformed_metadata(metadata: object) -> Iterator[Refusal]:
+    if metadata is None:
+        return
+    if not isinstance(metadata, dict):
+        yield _malformed(("metadata",), metadata, "a mapping")
+        return
+    for name in ("annotations", "labels"):
+        texts = metadata.get(name)
+        if texts is not None and not isinstance(texts, dict):
+            yield _malformed(("metadata", name), texts, "a mapping")
+        for key, value in texts.items() if isinstance(texts, dict) else ():
+            if key.startswith(PREFIX) and not isinstance(value, str):
+                yield _malformed(("metadata", name, key), value, "text, in quotes")
+
+
+def _malformed_list(owner: Json, loc: Loc, name: str, of: type = dict) -> Iterator[Refusal]:
+    items = owner.get(name)
+    if items is None:
+        return
+    if not isinstance(items, list):
+        yield _malformed((*loc, name), items, "a list")
+        return
+    for index, item in enumerate(items):
+        if not isinstance(item, of):
+            yield _malformed((*loc, name, index), item, "a mapping" if of is dict else "text")
+
+
+def _malformed(loc: Loc, value: object, expected: str) -> Refusal:
+    return Refusal(loc, f"expected {expected}, got {show(value)}")
+
+
+def _find_half_injected(pod: Mapping[str, Any]) -> Iterator[Refusal]:
+    """The containers without the annotation are told of by their names."""
+    if STATUS_ANNOTATION in ((pod.get("metadata") or {}).get("annotations") or {}):
+        yield Refusal(
+            ("metadata", "annotations", STATUS_ANNOTATION),
+            f"it says that the pod is injected, but it lacks some of the init containers {', '.join(CONTAINERS)}; "
+            "remove the annotation and what there is of them",
+        )
+
+
+def _find_wrong_places(spec: Json) -> Iterator[Refusal]:
+    if spec.get("hostNetwork") not in (None, False):
+        yield Refusal(
+            ("spec", "hostNetwork"), f"our ports would be open on the node's addresses; remove it, or {_REMEDY}"
+        )
+    system = spec.get("os")
+    selector = spec.get("nodeSelector")
+    if isinstance(system, dict) and system.get("name") == "windows":
+        yield Refusal(("spec", "os", "name"), f"Envoy and the router run on Linux; {_REMEDY}")
+    elif isinstance(selector, dict) and selector.get("kubernetes.io/os") == "windows":
+        yield Refusal(("spec", "nodeSelector", "kubernetes.io/os"), f"Envoy and the router run on Linux; {_REMEDY}")
+
+
+def _find_our_names(spec: Json) -> Iterator[Refusal]:
+    for loc, container in _all_containers(spec):
+        if container.get("name") in CONTAINERS:
+            yield Refusal(
+                (*loc, "name"),
+                f"{container['name']} is the name of a container that we inject; give this one another, "
+                "or remove it if it was injected before",
+            )
+    for index, volume in enumerate(spec.get("volumes") or []):
+        if volume.get("name") in VOLUMES:
+            yield Refusal(
+                ("spec", "volumes", index, "name"),
+                f"{volume['name']} is the name of a volume that we inject; give this one another",
             )
 
 
-def named_containers(spec: Json) -> Iterator[tuple[str, Json]]:
-    """All of a pod's, each with its place."""
-    for field in ("initContainers", "containers"):
-        for container in spec.get(field) or []:
-            yield f"spec.{field}[{container.get('name')}]", container
+def _find_our_ports(spec: Json, settings: Settings) -> Iterator[Refusal]:
+    ours = settings.ports()
+    for loc, container in _all_containers(spec):
+        for index, port in enumerate(container.get("ports") or []):
+            number = port.get("containerPort")
+            if isinstance(number, int) and number in ours and port.get("protocol") in (None, "TCP"):
+                yield Refusal(
+                    (*loc, "ports", index, "containerPort"),
+                    f"{number} is our {ours[number]}; set the annotation {PREFIX}{ours[number]} to another port",
+                )
 
 
-def is_injected(pod: Json) -> bool:
-    """Whether it has all that is ours; one with a part of it is a conflict."""
-    names = {container.get("name") for container in pod["spec"].get("initContainers") or []}
-    return STATUS_ANNOTATION in _annotations(pod) and names.issuperset(CONTAINERS)
+def _find_other_envoys(spec: Json, settings: Settings) -> Iterator[Refusal]:
+    for loc, container in _all_containers(spec):
+        field = _envoy_field(container)
+        if field and container.get("name") not in CONTAINERS:
+            yield Refusal(
+                (*loc, field),
+                "another Envoy, whose ports may be ours; remove it, or, if it uses none of "
+                f"{', '.join(map(str, settings.ports()))}, set the annotation {PREFIX}other-envoy to 'allowed'",
+            )
 
 
-def _annotations(pod: Json) -> Json:
-    annotations: Json = pod.get("metadata", {}).get("annotations") or {}
-    return annotations
+def _envoy_field(container: Json) -> str:
+    """That shows it to be an Envoy; '' if none does."""
+    command = container.get("command") or []
+    if command and command[0].rpartition("/")[2] == "envoy":
+        return "command"
+    image = container.get("image")
+    name = image.partition("@")[0].rpartition("/")[2].partition(":")[0] if isinstance(image, str) else ""
+    return "image" if name == "envoy" else ""
 
 
-def _find_wrong_hosts(spec: Json) -> Iterator[str]:
-    if spec.get("hostNetwork"):
-        yield "spec.hostNetwork: our ports would be the node's: use the gateway, or the pod's own network"
-    if (spec.get("os") or {}).get("name") == "windows":
-        yield "spec.os.name: windows: our containers are for Linux: use the gateway"
+def _all_containers(spec: Json) -> Iterable[tuple[Loc, Json]]:
+    for name in _LISTS:
+        yield from _containers(spec, name)
 
 
-def _find_our_names(pod: Json) -> Iterator[str]:
-    spec = pod["spec"]
-    for field, container in named_containers(spec):
-        if container.get("name") in CONTAINERS:
-            yield f"{field}: this name is for a container of ours: give yours another"
-    for volume in spec.get("volumes") or []:
-        if volume.get("name") in VOLUMES:
-            yield f"spec.volumes[{volume['name']}]: this name is for a volume of ours: give yours another"
-    if STATUS_ANNOTATION in _annotations(pod):
-        yield f"metadata.annotations[{STATUS_ANNOTATION}]: only injection sets it: take it out"
-
-
-def _find_ports(field: str, container: Json, settings: Settings) -> Iterator[str]:
-    for port in container.get("ports") or []:
-        for key, ours in settings.ports.items():
-            if port.get("containerPort") == ours and port.get("protocol", "TCP") == "TCP":
-                yield f"{field}.ports: {ours} is ours: set another with {PREFIX}{key}"
-
-
-def _is_envoy(container: Json) -> bool:
-    program = next(iter(container.get("command") or []), "")
-    return bool(re.search(ENVOY_IMAGE, str(container.get("image", ""))) or re.search(ENVOY_PROGRAM, str(program)))
+def _containers(spec: Json, name: str) -> Iterator[tuple[Loc, Json]]:
+    containers = spec.get(name)
+    for index, container in enumerate(containers if isinstance(containers, list) else ()):
+        if isinstance(container, dict):
+            yield ("spec", name, index), container

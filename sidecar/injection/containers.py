@@ -1,178 +1,163 @@
-"""Our containers and volumes of a pod, as plain data: the one source that manifests and chart are compared with."""
+"""The three containers and their volumes, as Kubernetes reads them: the one source of what is injected."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from sidecar.injection.names import (
     CONFIG_CONTAINER,
+    CONSOLE_TOKEN_KEY,
     ENVOY_CONTAINER,
+    ENVOY_FILE,
+    ENVOY_FOLDER,
     ENVOY_VOLUME,
+    KEYS_FOLDER,
     KEYS_VOLUME,
+    POLICY_FILE,
+    POLICY_FOLDER,
     POLICY_VOLUME,
     ROUTER_CONTAINER,
+    RUN_FOLDER,
     RUN_VOLUME,
 )
-from sidecar.injection.settings import NO_KEYS, Settings
+from sidecar.injection.settings import NONE, Resources, Settings
 
 Json = dict[str, Any]
 
-_POLICY_FILE = "/etc/sidecar/router.yaml"
-_ENVOY_FILE = "/etc/envoy/envoy.yaml"
+_LOOPBACK, _ALL = "127.0.0.1", "0.0.0.0"  # noqa: S104  # the pod's address is not known before it runs
 
-# Starting takes a second or two; a minute is for nodes that are overcommitted.
-_START_SECONDS = 60
+_USER = 65532  # `nonroot` of distroless images; of no user of a node
+
+# Envoy's threads; an injected one serves one application.
+_CONCURRENCY = "1"
 
 
-def our_containers(settings: Settings, *, listen: str = "127.0.0.1", concurrency: int = 1) -> list[Json]:
-    """Init containers, in the order in which they have to start; the last two stay until the pod ends.
-
-    `listen`: where Envoy takes requests, beside settings.port. `concurrency`: Envoy's threads.
-    """
-    return [_config_container(settings, listen), _router_container(settings), _envoy_container(settings, concurrency)]
+def our_containers(settings: Settings) -> list[Json]:
+    """Init containers, in the order in which they start."""
+    return [_envoy_config(settings), _router(settings), _envoy(settings)]
 
 
 def our_volumes(settings: Settings) -> list[Json]:
-    """What those containers mount."""
-    keys: list[Json] = [{"name": KEYS_VOLUME, "secret": {"secretName": settings.keys}}]
+    """What they mount."""
+    keys = [{"name": KEYS_VOLUME, "secret": {"secretName": settings.keys}}] if settings.keys else []
     return [
         {"name": POLICY_VOLUME, "configMap": {"name": settings.policy}},
+        *keys,
         {"name": ENVOY_VOLUME, "emptyDir": {"sizeLimit": "8Mi"}},
         {"name": RUN_VOLUME, "emptyDir": {"medium": "Memory", "sizeLimit": "8Mi"}},
-        *(keys if settings.keys != NO_KEYS else []),
     ]
 
 
-def _config_container(settings: Settings, listen: str) -> Json:
-    """Writes Envoy's configuration for the policy that the pod starts with, and ends."""
-    args = [
-        "envoy",
-        _POLICY_FILE,
-        "--out",
-        "/etc/envoy",
-        "--listen",
-        f"{listen}:{settings.port}",
-        "--admin",
-        f"127.0.0.1:{settings.admin_port}",
-        "--status",
-        f"0.0.0.0:{settings.status_port}",
-        "--workers",
-        str(settings.workers),
-        *(["--overlay", f"/etc/sidecar/{settings.overlay}"] if settings.overlay is not None else []),
-        *(["--otlp", settings.otlp] if settings.otlp is not None else []),
-    ]
+def _envoy_config(settings: Settings) -> Json:
+    """Renders Envoy's configuration, once, and ends."""
+    places = {
+        "--out": ENVOY_FOLDER,
+        "--listen": f"{_LOOPBACK}:{settings.port}",
+        "--admin": f"{_LOOPBACK}:{settings.admin_port}",
+        "--status": f"{_ALL}:{settings.status_port}",
+        "--workers": str(settings.workers),
+        "--otlp": settings.otlp or NONE,
+    }
+    if settings.overlay:
+        places["--overlay"] = f"{POLICY_FOLDER}/{settings.overlay}"
     return {
         "name": CONFIG_CONTAINER,
         "image": settings.image,
         "imagePullPolicy": settings.image_pull_policy,
-        "args": args,
-        "resources": _router_resources(settings),
-        "securityContext": _locked_down(),
-        "volumeMounts": [_mount(POLICY_VOLUME, "/etc/sidecar"), {"name": ENVOY_VOLUME, "mountPath": "/etc/envoy"}],
+        "args": ["envoy", POLICY_FILE, *_flat(places)],
+        "resources": _resources(settings.router),
+        "securityContext": _security(),
+        "volumeMounts": [_mount(POLICY_VOLUME, POLICY_FOLDER, read_only=True), _mount(ENVOY_VOLUME, ENVOY_FOLDER)],
     }
 
 
-def _router_container(settings: Settings) -> Json:
-    args = [
-        "serve",
-        "--policy",
-        _POLICY_FILE,
-        "--envoy",
-        _ENVOY_FILE,
-        "--socket",
-        "/run/llm/sidecar.sock",
-        "--http",
-        f"0.0.0.0:{settings.http_port}",
-        "--workers",
-        str(settings.workers),
-        "--log-level",
-        settings.log_level,
-    ]
-    env: list[Json] = []
-    if settings.otlp is not None:
-        env.append({"name": "OTEL_EXPORTER_OTLP_ENDPOINT", "value": f"http://{settings.otlp}"})
-    if settings.console_token is not None:
-        secret = {"name": settings.console_token, "key": "token"}
-        env.append({"name": "SIDECAR_CONSOLE_TOKEN", "valueFrom": {"secretKeyRef": secret}})
+def _router(settings: Settings) -> Json:
+    """`sidecar serve`. Not in the pod's readiness: while it is down, Envoy goes on with the default plan."""
+    options = {
+        "--policy": POLICY_FILE,
+        # A policy with a model that this Envoy lacks is not taken before the pod is made anew.
+        "--envoy": ENVOY_FILE,
+        "--socket": f"{RUN_FOLDER}/sidecar.sock",
+        "--http": f"{_ALL}:{settings.http_port}",
+        "--workers": str(settings.workers),
+        "--log-level": settings.log_level,
+    }
+    environment = _router_environment(settings)
     return {
         "name": ROUTER_CONTAINER,
         "image": settings.image,
         "imagePullPolicy": settings.image_pull_policy,
-        "args": args,
-        **({"env": env} if env else {}),
+        "args": ["serve", *_flat(options)],
+        **({"env": environment} if environment else {}),
         "restartPolicy": "Always",
         "ports": [{"name": "llm-http", "containerPort": settings.http_port}],
-        "startupProbe": _started("/readyz", settings.http_port),
-        # Never a readiness probe: while the router is down Envoy goes on with the default plan, and the pod serves.
+        "startupProbe": _startup_probe("/readyz", settings.http_port),
         "livenessProbe": {
             "httpGet": {"path": "/healthz", "port": settings.http_port},
             "periodSeconds": 10,
             "failureThreshold": 3,
         },
-        "resources": _router_resources(settings),
-        "securityContext": _locked_down(),
+        "resources": _resources(settings.router),
+        "securityContext": _security(),
         "volumeMounts": [
-            _mount(POLICY_VOLUME, "/etc/sidecar"),
-            _mount(ENVOY_VOLUME, "/etc/envoy"),
-            {"name": RUN_VOLUME, "mountPath": "/run/llm"},
+            _mount(POLICY_VOLUME, POLICY_FOLDER, read_only=True),
+            _mount(ENVOY_VOLUME, ENVOY_FOLDER, read_only=True),
+            _mount(RUN_VOLUME, RUN_FOLDER),
         ],
     }
 
 
-def _envoy_container(settings: Settings, concurrency: int) -> Json:
-    args = [
-        "--config-path",
-        _ENVOY_FILE,
-        "--disable-hot-restart",  # its shared memory would be that of another Envoy in the pod
-        "--concurrency",
-        str(concurrency),
-        "--log-level",
-        settings.log_level,
-    ]
-    keys = [_mount(KEYS_VOLUME, "/etc/llm-keys")] if settings.keys != NO_KEYS else []
+def _router_environment(settings: Settings) -> list[Json]:
+    environment: list[Json] = []
+    if settings.otlp:
+        environment.append({"name": "OTEL_EXPORTER_OTLP_ENDPOINT", "value": f"http://{settings.otlp}"})
+    if settings.console_token:
+        secret = {"name": settings.console_token, "key": CONSOLE_TOKEN_KEY}
+        environment.append({"name": "SIDECAR_CONSOLE_TOKEN", "valueFrom": {"secretKeyRef": secret}})
+    return environment
+
+
+def _envoy(settings: Settings) -> Json:
+    """The probe of liveness is no request: /ready says no while Envoy drains, and lives."""
+    keys = [_mount(KEYS_VOLUME, KEYS_FOLDER, read_only=True)] if settings.keys else []
+    options = {"--concurrency": _CONCURRENCY, "--log-level": settings.log_level}
     return {
         "name": ENVOY_CONTAINER,
         "image": settings.envoy_image,
         "imagePullPolicy": settings.image_pull_policy,
         "command": ["envoy"],
-        "args": args,
+        "args": ["--config-path", ENVOY_FILE, "--disable-hot-restart", *_flat(options)],
         "restartPolicy": "Always",
         "ports": [{"name": "llm-status", "containerPort": settings.status_port}],
-        "startupProbe": _started("/ready", settings.status_port),
-        # Also while Envoy drains, when /ready says no.
+        "startupProbe": _startup_probe("/ready", settings.status_port),
         "livenessProbe": {"tcpSocket": {"port": settings.status_port}, "periodSeconds": 10},
         "readinessProbe": {"httpGet": {"path": "/ready", "port": settings.status_port}, "periodSeconds": 5},
-        "resources": {
-            "requests": {"cpu": settings.envoy_cpu, "memory": settings.envoy_memory},
-            "limits": {"cpu": settings.envoy_cpu_limit, "memory": settings.envoy_memory_limit},
-        },
-        "securityContext": _locked_down(),
+        "resources": _resources(settings.envoy),
+        "securityContext": _security(),
         "volumeMounts": [
-            _mount(ENVOY_VOLUME, "/etc/envoy"),
-            {"name": RUN_VOLUME, "mountPath": "/run/llm"},
+            _mount(ENVOY_VOLUME, ENVOY_FOLDER, read_only=True),
             *keys,
+            _mount(RUN_VOLUME, RUN_FOLDER),
         ],
     }
 
 
-def _mount(volume: str, path: str) -> Json:
-    return {"name": volume, "mountPath": path, "readOnly": True}
+def _startup_probe(path: str, port: int) -> Json:
+    """What comes after in the pod starts when this succeeds; a minute is for a busy node."""
+    return {"httpGet": {"path": path, "port": port}, "periodSeconds": 1, "failureThreshold": 60}
 
 
-def _started(path: str, port: int) -> Json:
-    return {"httpGet": {"path": path, "port": port}, "periodSeconds": 1, "failureThreshold": _START_SECONDS}
-
-
-def _router_resources(settings: Settings) -> Json:
+def _resources(of: Resources) -> Json:
     return {
-        "requests": {"cpu": settings.cpu, "memory": settings.memory},
-        "limits": {"cpu": settings.cpu_limit, "memory": settings.memory_limit},
+        "requests": {"cpu": of.cpu, "memory": of.memory},
+        "limits": {"cpu": of.cpu_limit, "memory": of.memory_limit},
     }
 
 
-def _locked_down() -> Json:
-    """What the Pod Security Standard `restricted` asks for, and a root file system that nothing writes to."""
+def _security() -> Json:
+    """Pod Security's `restricted`, whatever the pod's own context says."""
     return {
-        "runAsUser": 65532,
-        "runAsGroup": 65532,
+        "runAsUser": _USER,
+        "runAsGroup": _USER,
         "runAsNonRoot": True,
         "allowPrivilegeEscalation": False,
         "readOnlyRootFilesystem": True,
@@ -180,3 +165,11 @@ def _locked_down() -> Json:
         "capabilities": {"drop": ["ALL"]},
         "seccompProfile": {"type": "RuntimeDefault"},
     }
+
+
+def _mount(volume: str, folder: str, *, read_only: bool = False) -> Json:
+    return {"name": volume, "mountPath": folder, **({"readOnly": True} if read_only else {})}
+
+
+def _flat(options: Mapping[str, str]) -> list[str]:
+    return [word for option in options.items() for word in option]

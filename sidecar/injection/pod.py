@@ -1,62 +1,72 @@
-"""A pod with Envoy and the router in it: the same whoever asks."""
+"""A pod without our containers in, the same pod with them out; pure, and without effect on one that has them."""
 
-import copy
-import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from importlib.metadata import version
+from collections.abc import Mapping
 from typing import Any
 
-from sidecar.injection.conflicts import find_conflicts, is_injected
+from sidecar.injection.conflicts import find_conflicts, find_malformed, is_injected
 from sidecar.injection.containers import our_containers, our_volumes
-from sidecar.injection.names import CONTAINERS, STATUS_ANNOTATION
-from sidecar.injection.settings import InjectionError, read_settings
+from sidecar.injection.names import BASE_URLS, CONTAINERS, STATUS_ANNOTATION, VERSION
+from sidecar.injection.settings import BUILT_IN, Defaults, InjectionError, Settings, config_of, read_settings
 
 Json = dict[str, Any]
 
 
-def inject(pod: Json, defaults: Mapping[str, str]) -> Json:
-    """The pod, or the pod template of a workload, with what its annotations and the defaults say put into it.
+def inject(pod: Json, defaults: Defaults = BUILT_IN) -> Json:
+    """A pod, or a pod's template (`metadata` and `spec`), with what its annotations and the defaults say put into it.
 
-    The very same object where it is injected already. Raises InjectionError. What is there stays as it is, but for
-    its own containers' environment where `base-urls` asks for it.
+    The very same object if it is injected already; else a new one, and the one given stays as it is. Raises
+    InjectionError, with all reasons.
     """
     if is_injected(pod):
         return pod
-    settings = read_settings(pod.get("metadata", {}).get("annotations") or {}, defaults)
-    conflicts = tuple(find_conflicts(pod, settings))
+    malformed = tuple(find_malformed(pod))
+    if malformed:
+        raise InjectionError(malformed)
+    settings = read_settings((pod.get("metadata") or {}).get("annotations") or {}, defaults)
+    conflicts = find_conflicts(pod, settings)
     if conflicts:
         raise InjectionError(conflicts)
-    injected = copy.deepcopy(pod)
-    spec = injected["spec"]
-    if settings.base_urls:
-        for container in [*(spec.get("initContainers") or []), *spec["containers"]]:
-            _set_base_urls(container, settings.port)
-    # First, so that the pod's own init containers can ask a model, too.
-    spec["initContainers"] = [*our_containers(settings), *(spec.get("initContainers") or [])]
-    spec["volumes"] = [*(spec.get("volumes") or []), *our_volumes(settings)]
-    metadata = injected.setdefault("metadata", {})
-    metadata["annotations"] = {**(metadata.get("annotations") or {}), STATUS_ANNOTATION: injection_status(defaults)}
-    return injected
+    return _put_in(pod, settings, injection_status(defaults))
 
 
-def injection_status(defaults: Mapping[str, str]) -> str:
-    """What was injected, by which version, and a hash of the installation's defaults."""
-    canonical = json.dumps(dict(defaults), sort_keys=True, separators=(",", ":"))
-    config = hashlib.sha256(canonical.encode()).hexdigest()[:12]
-    status = {"version": version("envoy-llm-sidecar"), "config": config, "containers": CONTAINERS}
+def _put_in(pod: Json, settings: Settings, status: str) -> Json:
+    metadata, spec = pod.get("metadata") or {}, pod["spec"]
+    urls = _base_urls(settings) if settings.sets_base_urls else {}
+    return {
+        **pod,
+        "metadata": {
+            **metadata,
+            "annotations": {**(metadata.get("annotations") or {}), STATUS_ANNOTATION: status},
+        },
+        "spec": {
+            **spec,
+            # Before the pod's own, which may ask a model already.
+            "initContainers": [
+                *our_containers(settings),
+                *(_with_environment(it, urls) for it in spec.get("initContainers") or []),
+            ],
+            "containers": [_with_environment(it, urls) for it in spec["containers"]],
+            "volumes": [*(spec.get("volumes") or []), *our_volumes(settings)],
+        },
+    }
+
+
+def injection_status(defaults: Defaults = BUILT_IN) -> str:
+    """The status annotation: the same for all pods of an installation."""
+    status = {"version": VERSION, "config": config_of(defaults), "containers": CONTAINERS}
     return json.dumps(status, separators=(",", ":"))
 
 
-def _set_base_urls(container: Json, port: int) -> None:
-    env = container.get("env") or []
-    named = {variable.get("name") for variable in env}
-    added = [variable for variable in _base_urls(port) if variable["name"] not in named]
-    if added:
-        container["env"] = [*env, *added]
+def _base_urls(settings: Settings) -> dict[str, str]:
+    return {name: url.format(port=settings.port) for name, url in BASE_URLS.items()}
 
 
-def _base_urls(port: int) -> Iterator[Json]:
-    """As each SDK wants them: OpenAI's with the version, Anthropic's without."""
-    yield {"name": "OPENAI_BASE_URL", "value": f"http://127.0.0.1:{port}/v1"}
-    yield {"name": "ANTHROPIC_BASE_URL", "value": f"http://127.0.0.1:{port}"}
+def _with_environment(container: Json, wanted: Mapping[str, str]) -> Json:
+    """What it sets itself stays."""
+    present: list[Json] = container.get("env") or []
+    names = {variable.get("name") for variable in present}
+    missing: list[Mapping[str, str]] = [
+        {"name": name, "value": value} for name, value in wanted.items() if name not in names
+    ]
+    return {**container, "env": [*present, *missing]} if missing else container

@@ -1,32 +1,154 @@
-"""What can be set of an injection: by annotations of the pod, and by the installation's defaults for the rest."""
+"""What can be set of an injection: by annotations of the pod, and by the defaults file for what they leave open."""
 
+import hashlib
+import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from decimal import Decimal
+from pathlib import Path
 
-from sidecar.injection.names import PREFIX, STATUS_ANNOTATION
+from sidecar.config.document import ConfigError, Loc, read_document, suggest
+from sidecar.injection.names import PREFIX, STATUS_ANNOTATION, VERSION
 
-NO_KEYS = "none"
+Defaults = Mapping[str, str]
+"""A value for every key of KEYS, written as an annotation has it."""
 
-_HIGHEST_PORT = 65535
+NONE = "none"
+"""The value of a setting that can be left out."""
+
+_LONGEST_SHOWN = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Of values. `pattern`, in the syntax of RE2, matches all of the text."""
+
+    expected: str
+    pattern: str
+    numbers: tuple[int, int] | None = None
+    """The least and the greatest, of whole numbers."""
+    longest: int = 253
+
+    def takes(self, text: str) -> bool:
+        """Whether it is one."""
+        if len(text) > self.longest or re.fullmatch(self.pattern, text) is None:
+            return False
+        return self.numbers is None or self.numbers[0] <= int(text) <= self.numbers[1]
+
+
+_DNS_NAME = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+_PATH_PART = r"[a-z0-9]+([._-]+[a-z0-9]+)*"
+_PORT = r"([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+_FRACTION = r"0\.[0-9]{0,2}[1-9]"
+
+CONFIG_MAP = Kind("the name of a ConfigMap", _DNS_NAME)
+SECRET = Kind("the name of a Secret, or none", _DNS_NAME)
+CONFIG_MAP_KEY = Kind("a key of the policy's ConfigMap, or none", r"[-_a-zA-Z0-9][-._a-zA-Z0-9]*")
+# Ours run without privileges; below 1024 not every container runtime lets them listen.
+PORT = Kind("a port from 1024 to 65535", r"[1-9][0-9]{3,4}", numbers=(1024, 65535))
+IMAGE = Kind(
+    "an image like registry.example/team/name:tag",
+    rf"([a-zA-Z0-9][a-zA-Z0-9.-]*(:[0-9]+)?/)?{_PATH_PART}(/{_PATH_PART})*"
+    r"(:[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127})?(@[a-z0-9]+:[0-9a-f]{32,})?",
+    longest=512,
+)
+PULL_POLICY = Kind("Always, IfNotPresent or Never", "Always|IfNotPresent|Never")
+LOG_LEVEL = Kind("debug, info, warning or error", "debug|info|warning|error")
+CPU = Kind("processors, like 250m or 1.5", rf"[1-9][0-9]{{0,6}}m|[1-9][0-9]{{0,3}}(\.[0-9]{{1,3}})?|{_FRACTION}")
+MEMORY = Kind(
+    "an amount of memory, like 256Mi or 1.5Gi",
+    rf"[1-9][0-9]{{0,14}}|([1-9][0-9]{{0,6}}(\.[0-9]{{1,3}})?|{_FRACTION})(Ki|Mi|Gi|Ti|k|M|G|T)",
+)
+WORKERS = Kind("a whole number from 1 to 64", r"[1-9][0-9]?", numbers=(1, 64))
+YES_OR_NO = Kind("true or false", "true|false")
+OTLP = Kind(
+    "HOST:PORT of an OTLP/gRPC collector, or none",
+    rf"{NONE}|([a-zA-Z0-9]([-a-zA-Z0-9.]*[a-zA-Z0-9])?|\[[0-9a-fA-F:.]+\]):{_PORT}",
+)
+OTHER_ENVOY = Kind("allowed or refused", "allowed|refused")
+
+KEYS: Mapping[str, tuple[Kind, str]] = {
+    "policy": (CONFIG_MAP, "llm-policy"),
+    "keys": (SECRET, "llm-keys"),
+    "overlay": (CONFIG_MAP_KEY, NONE),
+    "port": (PORT, "10000"),
+    "admin-port": (PORT, "9901"),
+    "http-port": (PORT, "9902"),
+    "status-port": (PORT, "9903"),
+    "image": (IMAGE, f"envoy-llm-sidecar:{VERSION}"),
+    "envoy-image": (IMAGE, "docker.io/envoyproxy/envoy:distroless-v1.40.0"),
+    "image-pull-policy": (PULL_POLICY, "IfNotPresent"),
+    "log-level": (LOG_LEVEL, "warning"),
+    "cpu": (CPU, "250m"),
+    "memory": (MEMORY, "256Mi"),
+    "cpu-limit": (CPU, "1"),
+    "memory-limit": (MEMORY, "512Mi"),
+    "envoy-cpu": (CPU, "100m"),
+    "envoy-memory": (MEMORY, "128Mi"),
+    "envoy-cpu-limit": (CPU, "1"),
+    "envoy-memory-limit": (MEMORY, "512Mi"),
+    "workers": (WORKERS, "1"),
+    "base-urls": (YES_OR_NO, "false"),
+    "otlp": (OTLP, NONE),
+    "console-token": (SECRET, NONE),
+    "other-envoy": (OTHER_ENVOY, "refused"),
+}
+"""What each takes, and what it is where neither the pod nor the defaults file says."""
+
+BUILT_IN: Defaults = {key: default for key, (_, default) in KEYS.items()}
+
+PORT_KEYS = ("port", "admin-port", "http-port", "status-port")
+
+REQUESTS_AND_LIMITS = tuple(
+    (f"{of}{resource}", f"{of}{resource}-limit") for of in ("", "envoy-") for resource in ("cpu", "memory")
+)
+"""Pairs of keys: Kubernetes takes no request that is above its limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One reason why a pod is not injected."""
+
+    path: Loc
+    """Of the field, within the pod."""
+    message: str
+    """What stands there, and what to do."""
+
+    def __str__(self) -> str:
+        """The field and the message, on one line."""
+        return f"{write_path(self.path)}: {self.message}"
 
 
 class InjectionError(Exception):
-    """A pod that cannot be injected, or settings that cannot be; each problem is a sentence for a person."""
+    """A pod that cannot be injected; says all reasons."""
 
-    def __init__(self, problems: tuple[str, ...]) -> None:
-        super().__init__("; ".join(problems))
-        self.problems = problems
+    def __init__(self, refusals: tuple[Refusal, ...]) -> None:
+        """`refusals` are at least one."""
+        super().__init__(refusals)
+        self.refusals = refusals
+
+    def __str__(self) -> str:
+        """All of them, on one line."""
+        return "; ".join(map(str, self.refusals))
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Of a container, as Kubernetes writes quantities."""
+
+    cpu: str
+    memory: str
+    cpu_limit: str
+    memory_limit: str
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Of one pod. Names of ConfigMaps and Secrets are in its namespace; quantities are Kubernetes' own texts."""
+    """Of one pod. Names, ports and images as the keys of the same names."""
 
     policy: str
-    keys: str
-    """A Secret, or `none`."""
+    keys: str | None
     overlay: str | None
     port: int
     admin_port: int
@@ -36,155 +158,149 @@ class Settings:
     envoy_image: str
     image_pull_policy: str
     log_level: str
-    cpu: str
-    memory: str
-    cpu_limit: str
-    memory_limit: str
-    envoy_cpu: str
-    envoy_memory: str
-    envoy_cpu_limit: str
-    envoy_memory_limit: str
+    router: Resources
+    envoy: Resources
     workers: int
-    base_urls: bool
+    sets_base_urls: bool
     otlp: str | None
     console_token: str | None
-    other_envoy: bool
+    allows_other_envoy: bool
 
-    @property
-    def ports(self) -> dict[str, int]:
-        """All that we listen at, by setting."""
+    def ports(self) -> dict[int, str]:
+        """Ours, each with its key."""
         return {
-            "port": self.port,
-            "admin-port": self.admin_port,
-            "http-port": self.http_port,
-            "status-port": self.status_port,
+            self.port: "port",
+            self.admin_port: "admin-port",
+            self.http_port: "http-port",
+            self.status_port: "status-port",
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """What a setting's text may be: as data, because an admission policy has to check it in CEL."""
-
-    expected: str
-    pattern: str
-    """Of the whole text; RE2's syntax."""
-    longest: int = 253
-    numbers: tuple[int, int] | None = None
-    """From and to, of the number that the text ends with."""
-    parsed: Callable[[str], Any] = str
-
-    def parse(self, text: str) -> Any:
-        """Raises ValueError."""
-        if len(text) > self.longest or re.fullmatch(self.pattern, text, re.ASCII) is None:
-            raise ValueError(text)
-        if self.numbers is not None:
-            lowest, highest = self.numbers
-            if not lowest <= int(text.rpartition(":")[2]) <= highest:
-                raise ValueError(text)
-        return self.parsed(text)
+def read_settings(annotations: Mapping[str, object], defaults: Defaults = BUILT_IN) -> Settings:
+    """Those of a pod with these annotations. Raises InjectionError for each of ours that cannot be."""
+    own = {key.removeprefix(PREFIX): value for key, value in annotations.items() if key.startswith(PREFIX)}
+    own.pop(STATUS_ANNOTATION.removeprefix(PREFIX), None)
+    wrong = _find_wrong_values(own)
+    read = {**defaults, **{key: value for key, value in own.items() if isinstance(value, str)}}
+    wrong = wrong or _find_contradictions(read, own)
+    if wrong:
+        raise InjectionError(
+            tuple(Refusal(("metadata", "annotations", f"{PREFIX}{key}"), told) for key, told in wrong.items())
+        )
+    return _build_settings(read)
 
 
-def _one_of(**values: Any) -> Kind:
-    return Kind(" or ".join(values), "|".join(values), parsed=values.__getitem__)
+def load_defaults(file: Path) -> Defaults:
+    """The file's values, and the built-in ones for keys that it leaves out. Raises ConfigError."""
+    document = read_document(file)
+    data = document.data if document.data is not None else {}
+    if not isinstance(data, dict):
+        raise ConfigError((document.finding("wrong-kind", (), "expected keys with values, like `port: 10000`"),))
+    own = {key: _as_text(value) for key, value in data.items()}
+    wrong = _find_wrong_values(own)
+    read = {**BUILT_IN, **{key: value for key, value in own.items() if isinstance(value, str)}}
+    if found := wrong or _find_contradictions(read, own):
+        kinds = {key: "wrong-kind" if key in KEYS else "unknown-key" for key in found}
+        raise ConfigError(tuple(document.finding(kinds[key], (key,), told) for key, told in found.items()))
+    return read
 
 
-# Names are RFC 1123's, as Kubernetes wants those of ConfigMaps and Secrets. Below port 1024 a capability is needed.
-_OBJECT = Kind(
-    "the name of a ConfigMap or Secret",
-    r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*",
-)
-_PORT = Kind(f"a port from 1024 to {_HIGHEST_PORT}", "[0-9]{4,5}", numbers=(1024, _HIGHEST_PORT), parsed=int)
-_AMOUNT = Kind("a quantity like 250m, 1 or 256Mi", r"[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?", longest=20)
-_IMAGE = Kind("an image", "[a-zA-Z0-9][-._/:@a-zA-Z0-9]*", longest=500)
-
-KINDS: dict[str, Kind] = {
-    "policy": _OBJECT,
-    "keys": _OBJECT,
-    "overlay": Kind("a key of the policy's ConfigMap", "[-._a-zA-Z0-9]+"),
-    "port": _PORT,
-    "admin-port": _PORT,
-    "http-port": _PORT,
-    "status-port": _PORT,
-    "image": _IMAGE,
-    "envoy-image": _IMAGE,
-    "image-pull-policy": _one_of(Always="Always", IfNotPresent="IfNotPresent", Never="Never"),
-    "log-level": _one_of(debug="debug", info="info", warning="warning", error="error"),
-    "cpu": _AMOUNT,
-    "memory": _AMOUNT,
-    "cpu-limit": _AMOUNT,
-    "memory-limit": _AMOUNT,
-    "envoy-cpu": _AMOUNT,
-    "envoy-memory": _AMOUNT,
-    "envoy-cpu-limit": _AMOUNT,
-    "envoy-memory-limit": _AMOUNT,
-    "workers": Kind("a number from 1 to 64", "[0-9]{1,2}", numbers=(1, 64), parsed=int),
-    "base-urls": _one_of(true=True, false=False),
-    "otlp": Kind("HOST:PORT", "[a-zA-Z0-9]([-.a-zA-Z0-9]*[a-zA-Z0-9])?:[0-9]{1,5}", numbers=(1, _HIGHEST_PORT)),
-    "console-token": _OBJECT,
-    "other-envoy": _one_of(allowed=True, refused=False),
-}
-KEYS = tuple(KINDS)
+def config_of(defaults: Defaults) -> str:
+    """Tells installations apart: a hash of the version and the defaults, as 12 hexadecimal digits."""
+    canonical = json.dumps({"defaults": dict(defaults), "version": VERSION}, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
 
-def built_in_defaults(version: str) -> dict[str, str]:
-    """For what an installation leaves open."""
-    return {
-        "policy": "llm-policy",
-        "keys": "llm-keys",
-        "port": "10000",
-        "admin-port": "9901",
-        "http-port": "9902",
-        "status-port": "9903",
-        "image": f"envoy-llm-sidecar:{version}",
-        "envoy-image": "docker.io/envoyproxy/envoy:distroless-v1.40.0",
-        "image-pull-policy": "IfNotPresent",
-        "log-level": "warning",
-        "cpu": "250m",
-        "memory": "256Mi",
-        "cpu-limit": "1",
-        "memory-limit": "512Mi",
-        "envoy-cpu": "100m",
-        "envoy-memory": "128Mi",
-        "envoy-cpu-limit": "1",
-        "envoy-memory-limit": "512Mi",
-        "workers": "1",
-        "base-urls": "false",
-        "other-envoy": "refused",
-    }
+def write_path(path: Loc) -> str:
+    """`spec.containers[0].name`; keys with dots of their own in brackets, too."""
+    written = ""
+    for step in path:
+        text = str(step) if str(step).isprintable() else repr(step)[1:-1]
+        plain = isinstance(step, str) and "." not in text and "/" not in text
+        written += (f".{text}" if written else text) if plain else f"[{text}]"
+    return written
 
 
-def read_settings(annotations: Mapping[str, str], defaults: Mapping[str, str]) -> Settings:
-    """Of a pod with these annotations; `defaults` have every key that must have a value, like `built_in_defaults`.
+def show(value: object) -> str:
+    """A value in a message: short, and on one line."""
+    if isinstance(value, str):
+        return repr(value) if len(value) <= _LONGEST_SHOWN else repr(value[:_LONGEST_SHOWN])[:-1] + "…'"
+    if isinstance(value, dict | list):
+        return "a mapping" if isinstance(value, dict) else "a list"
+    return json.dumps(value, default=repr)
 
-    Raises InjectionError that names each annotation that is unknown, or whose value cannot be.
-    """
-    ours = {key: text for key, text in annotations.items() if key.startswith(PREFIX) and key != STATUS_ANNOTATION}
-    written = {key.removeprefix(PREFIX): text for key, text in ours.items()}
-    return _build({**defaults, **written}, lambda key: f"annotation {PREFIX}{key}" if key in written else key)
 
-
-def _build(written: Mapping[str, str], name: Callable[[str], str]) -> Settings:
-    problems: list[str] = []
-    parsed: dict[str, Any] = {"overlay": None, "otlp": None, "console_token": None}
-    for key, text in written.items():
-        kind = KINDS.get(key)
-        if kind is None:
-            problems.append(f"{name(key)}: unknown setting; expected one of {', '.join(KEYS)}")
+def _find_wrong_values(own: Mapping[str, object]) -> dict[str, str]:
+    wrong = {}
+    for key, value in own.items():
+        if key not in KEYS:
+            wrong[key] = f"unknown{suggest(key, KEYS) or '; the settings are ' + ', '.join(KEYS)}"
             continue
-        try:
-            parsed[key.replace("-", "_")] = kind.parse(text)
-        except ValueError:
-            problems.append(f"{name(key)}: {text!r}: expected {kind.expected}")
-    if problems:
-        raise InjectionError(tuple(problems))
-    settings = Settings(**parsed)
-    _require_different(settings)
-    return settings
+        kind, _ = KEYS[key]
+        if not isinstance(value, str):
+            wrong[key] = f"expected {kind.expected}, as text: put {show(value)} in quotes"
+        elif not kind.takes(value):
+            wrong[key] = f"expected {kind.expected}, got {show(value)}"
+    return wrong
 
 
-def _require_different(settings: Settings) -> None:
-    seen: dict[int, str] = {}
-    for key, port in settings.ports.items():
-        if port in seen:
-            raise InjectionError((f"{key}: {port} is {seen[port]}, too: give them different ports",))
-        seen[port] = key
+def _find_contradictions(read: Mapping[str, str], own: Mapping[str, object]) -> dict[str, str]:
+    """Between values that are right by themselves; each is told of the one that was set here, not by default."""
+    wrong = {}
+    for index, key in enumerate(PORT_KEYS):
+        for other in PORT_KEYS[:index]:
+            if read[key] == read[other]:
+                told, of = (key, other) if key in own else (other, key)
+                wrong[told] = f"{read[key]} is {of}, too; set another port"
+    for request, limit in REQUESTS_AND_LIMITS:
+        if amount_of(read[request]) > amount_of(read[limit]):
+            told = request if request in own else limit
+            wrong[told] = f"{request} {read[request]} is above {limit} {read[limit]}; set both"
+    return wrong
+
+
+_UNITS = {"m": Decimal("0.001"), "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12} | {
+    f"{letter}i": 1024**power for power, letter in enumerate("KMGT", 1)
+}
+
+
+def amount_of(quantity: str) -> Decimal:
+    """Processors or bytes."""
+    digits = quantity.rstrip("mkKMGTi")
+    return Decimal(digits) * _UNITS.get(quantity[len(digits) :], 1)
+
+
+def _as_text(value: object) -> object:
+    """A value of a YAML file as an annotation would have it; what could not be in one stays what it is."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | float) else value
+
+
+def _build_settings(read: Mapping[str, str]) -> Settings:
+    def optional(key: str) -> str | None:
+        return None if read[key] == NONE else read[key]
+
+    def resources(of: str) -> Resources:
+        return Resources(read[f"{of}cpu"], read[f"{of}memory"], read[f"{of}cpu-limit"], read[f"{of}memory-limit"])
+
+    return Settings(
+        policy=read["policy"],
+        keys=optional("keys"),
+        overlay=optional("overlay"),
+        port=int(read["port"]),
+        admin_port=int(read["admin-port"]),
+        http_port=int(read["http-port"]),
+        status_port=int(read["status-port"]),
+        image=read["image"],
+        envoy_image=read["envoy-image"],
+        image_pull_policy=read["image-pull-policy"],
+        log_level=read["log-level"],
+        router=resources(""),
+        envoy=resources("envoy-"),
+        workers=int(read["workers"]),
+        sets_base_urls=read["base-urls"] == "true",
+        otlp=optional("otlp"),
+        console_token=optional("console-token"),
+        allows_other_envoy=read["other-envoy"] == "allowed",
+    )
