@@ -259,15 +259,17 @@ def _find_contradictions(read: Mapping[str, str], own: Mapping[str, object]) -> 
     return wrong
 
 
-_UNITS = {"m": Decimal("0.001"), "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12} | {
-    f"{letter}i": 1024**power for power, letter in enumerate("KMGT", 1)
+_UNITS: Mapping[str, Decimal] = {
+    "m": Decimal("0.001"),
+    **{letter: Decimal(1000**power) for power, letter in enumerate("kMGT", 1)},
+    **{f"{letter}i": Decimal(1024**power) for power, letter in enumerate("KMGT", 1)},
 }
 
 
 def amount_of(quantity: str) -> Decimal:
     """Processors or bytes."""
     digits = quantity.rstrip("mkKMGTi")
-    return Decimal(digits) * _UNITS.get(quantity[len(digits) :], 1)
+    return Decimal(digits) * _UNITS.get(quantity[len(digits) :], Decimal(1))
 
 
 def _as_text(value: object) -> object:
