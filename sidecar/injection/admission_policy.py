@@ -39,6 +39,7 @@ _NAME = "inject.envoy-llm-sidecar.io"
 _EXEMPT = ["kube-system", "kube-public", "kube-node-lease", "llm-sidecar-system"]
 
 _ALL = "(object.spec.?initContainers.orValue([]) + object.spec.containers)"
+_LISTS = "spec.initContainers, spec.containers"
 _ANNOTATIONS = "object.metadata.?annotations.orValue({})"
 _IS_INJECTED = (
     f"{text(STATUS_ANNOTATION)} in {_ANNOTATIONS} && {text_list(CONTAINERS)}"
@@ -129,13 +130,13 @@ def _rules(defaults: Defaults) -> Iterator[tuple[str, str, str]]:
         yield (
             f"setting-{key}",
             _check(kind, value),
-            f"{text(f'annotation {PREFIX}{key}: ')} + {value} + {text(f': expected {kind.expected}')}",
+            f"{text(f'metadata.annotations[{PREFIX}{key}]: expected {kind.expected}, got ')} + {value}",
         )
     known = text_list([*(PREFIX + key for key in KEYS), STATUS_ANNOTATION])
     yield (
         "known-settings",
         f"{_ANNOTATIONS}.all(key, !key.startsWith({text(PREFIX)}) || key in {known})",
-        text(f"annotation {PREFIX}…: unknown setting; expected one of {', '.join(KEYS)}"),
+        text(f"metadata.annotations[{PREFIX}…]: unknown; the settings are {', '.join(KEYS)}"),
     )
     yield from _conflict_rules(defaults)
 
@@ -155,7 +156,7 @@ def _conflict_rules(defaults: Defaults) -> Iterator[tuple[str, str, str]]:
     yield (
         "different-ports",
         f"{numbers}.all(one, {numbers}.filter(it, it == one).size() == 1)",
-        text("two of our ports are the same: give them different ones"),
+        text("metadata.annotations: two of our ports are the same: give them different ones"),
     )
     yield (
         "own-network",
@@ -164,14 +165,18 @@ def _conflict_rules(defaults: Defaults) -> Iterator[tuple[str, str, str]]:
     )
     yield (
         "linux",
-        "object.spec.?os.?name.orValue('') != 'windows'"
-        " && object.spec.?nodeSelector[?'kubernetes.io/os'].orValue('') != 'windows'",
-        text("spec.os.name, spec.nodeSelector: Envoy and the router run on Linux: use the gateway"),
+        "object.spec.?os.?name.orValue('') != 'windows'",
+        text("spec.os.name: Envoy and the router run on Linux: use the gateway"),
+    )
+    yield (
+        "node-of-linux",
+        "object.spec.?nodeSelector[?'kubernetes.io/os'].orValue('') != 'windows'",
+        text("spec.nodeSelector[kubernetes.io/os]: Envoy and the router run on Linux: use the gateway"),
     )
     yield (
         "container-names",
         f"{_ALL}.all(it, !(it.name in {text_list(CONTAINERS)}))",
-        text(f"spec.containers: the names {', '.join(CONTAINERS)} are for containers of ours: give yours others"),
+        text(f"{_LISTS}: the names {', '.join(CONTAINERS)} are for containers of ours: give yours others"),
     )
     yield (
         "volume-names",
@@ -187,10 +192,7 @@ def _conflict_rules(defaults: Defaults) -> Iterator[tuple[str, str, str]]:
         "free-ports",
         f"{_ALL}.all(it, it.?ports.orValue([]).all(port, !(port.containerPort in {numbers})"
         " || port.?protocol.orValue('TCP') != 'TCP'))",
-        text(
-            "spec.containers[…].ports: one is ours: set another with "
-            f"{PREFIX}port, …admin-port, …http-port or …status-port"
-        ),
+        text(f"{_LISTS}: one of the ports is ours: set another with {PREFIX}port, …-port"),
     )
     program = "it.?command.orValue([])"
     yield (
@@ -198,10 +200,7 @@ def _conflict_rules(defaults: Defaults) -> Iterator[tuple[str, str, str]]:
         f"{_setting('other-envoy', defaults)} == 'allowed' || {_ALL}.all(it,"
         f" !it.?image.orValue('').matches({text(_ENVOY_IMAGE)})"
         f" && ({program}.size() == 0 || !{program}[0].matches({text(_ENVOY_PROGRAM)})))",
-        text(
-            "spec.containers: one is an Envoy, too: see that it uses none of our ports, and set "
-            f"{PREFIX}other-envoy: allowed"
-        ),
+        text(f"{_LISTS}: one is an Envoy, too: if it uses no port of ours, set {PREFIX}other-envoy: allowed"),
     )
 
 

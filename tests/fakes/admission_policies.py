@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import jsonpatch
 import kubernetes_validate
 from cel_expr_python import cel
-from cel_expr_python.ext import ext_optional, ext_strings
+from cel_expr_python.ext import ext_optional
 from google.protobuf import (
     any_pb2,
     descriptor_pb2,
@@ -33,9 +33,6 @@ _SCALARS = {
     "number": _FIELD.TYPE_DOUBLE,
 }
 _ANY_VALUE = ".google.protobuf.Value"
-
-# `1`, `250m`, `1.5Gi`, `1e3`: resource.Quantity.
-_QUANTITY = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|[eE][+-]?\d+)?")
 
 
 class RefusedError(Exception):
@@ -72,7 +69,9 @@ def _evaluate_variables(policy: Json, pod: Json, namespace: str) -> Json:
 
 
 def _evaluate(expression: str, data: Mapping[str, Any]) -> Any:
-    return _compiled(expression).eval(data=data).plain_value()
+    value = _compiled(expression).eval(data=data)
+    assert value.type() != cel.Type.ERROR, f"{value.plain_value()}: {expression}"
+    return value.plain_value()
 
 
 @cache
@@ -88,18 +87,43 @@ def _environment() -> cel.Env:
         _types(),
         variables=dict.fromkeys(("object", "request", "variables"), cel.Type.DYN),
         container="k8s",
-        extensions=[ext_optional.ExtOptional(), ext_strings.ExtStrings()],
-        functions=[
-            _function("jsonpatch.escapeKey", cel.Type.STRING, lambda key: key.replace("~", "~0").replace("/", "~1")),
-            _function("isQuantity", cel.Type.BOOL, lambda text: _QUANTITY.fullmatch(text) is not None),
-        ],
+        extensions=[ext_optional.ExtOptional()],
+        functions=[_escape_key(), _index_of(), _split()],
     )
 
 
-def _function(name: str, returned: cel.Type, impl: Any) -> cel.FunctionDecl:
-    """One of those that Kubernetes adds to CEL, from a string."""
+# Of Kubernetes' own additions to CEL; the extension for strings cannot be had beside an indexOf of lists.
+
+
+def _escape_key() -> cel.FunctionDecl:
+    return _function(
+        "jsonpatch.escapeKey",
+        [cel.Type.STRING],
+        cel.Type.STRING,
+        lambda key: key.replace("~", "~0").replace("/", "~1"),
+    )
+
+
+def _index_of() -> cel.FunctionDecl:
+    return _function(
+        "indexOf",
+        [cel.Type.LIST, cel.Type.STRING],
+        cel.Type.INT,
+        lambda items, wanted: [it.plain_value() if isinstance(it, cel.Value) else it for it in items].index(wanted),
+        is_member=True,
+    )
+
+
+def _split() -> cel.FunctionDecl:
+    strings = cel.Type.List(cel.Type.STRING)
+    return _function("split", [cel.Type.STRING, cel.Type.STRING], strings, str.split, is_member=True)
+
+
+def _function(
+    name: str, parameters: list[cel.Type], returned: cel.Type, impl: Callable[..., Any], *, is_member: bool = False
+) -> cel.FunctionDecl:
     overload = cel.Overload(
-        f"{name}_string", return_type=returned, parameters=[cel.Type.STRING], is_member=False, impl=impl
+        f"kubernetes_{name}", return_type=returned, parameters=parameters, is_member=is_member, impl=impl
     )
     return cel.FunctionDecl(name, [overload])
 
