@@ -4,9 +4,14 @@ What a mutating policy cannot do is refuse. A ValidatingAdmissionPolicy beside i
 did not get it, and says why.
 """
 
+import re
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 from sidecar.injection.cel import CelWriter, text, text_list
 from sidecar.injection.containers import our_containers, our_volumes
@@ -93,6 +98,35 @@ def build_admission_policies(defaults: Defaults = BUILT_IN) -> list[Json]:
         _manifest("ValidatingAdmissionPolicy", _NAME, validating),
         _manifest("ValidatingAdmissionPolicyBinding", _NAME, {"policyName": _NAME, "validationActions": ["Deny"]}),
     ]
+
+
+def render_files() -> dict[str, str]:
+    """The manifests as they stand in k8s/, by the name of their file."""
+    return {
+        f"{'-'.join(re.findall('[A-Z][a-z]+', it['kind'])).lower()}.yaml": write_manifest(it)
+        for it in build_admission_policies()
+    }
+
+
+def write_manifest(manifest: Json) -> str:
+    """As YAML."""
+    return yaml.dump(manifest, Dumper=_Dumper, sort_keys=False, width=10_000, allow_unicode=True)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Keeps the lines of a text."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.add_representer(str, _represent_text)
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """The same rules stand in both policies."""
+        return True
+
+
+def _represent_text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
 
 
 def _manifest(kind: str, name: str, spec: Json) -> Json:
@@ -321,3 +355,13 @@ def _marked(*, without: str | None = None) -> Settings:
     )
     off: Json = {} if without is None else {without: None}
     return replace(settings, **off)
+
+
+def main(folder: Path) -> None:
+    """Renew the manifests in that folder."""
+    for name, written in render_files().items():
+        (folder / name).write_text(written, "utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

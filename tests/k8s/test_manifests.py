@@ -1,9 +1,14 @@
 """What `kubectl apply -k` sends is what Kubernetes takes, and what a security reviewer wants to see."""
 
+import json
 from typing import Any
 
 import pytest
 
+from sidecar.injection.admission_policy import render_files
+from sidecar.injection.containers import our_containers, our_volumes
+from sidecar.injection.names import PREFIX
+from sidecar.injection.settings import read_settings
 from tests.fakes.manifests import (
     CUSTOM_GROUPS,
     K8S,
@@ -119,3 +124,40 @@ def test_a_pod_has_time_to_end_its_streams() -> None:
 
     # Envoy ends at once, the router within half a minute.
     assert template["spec"]["terminationGracePeriodSeconds"] >= longest + 30
+
+
+def test_the_admission_policy_is_what_is_rendered() -> None:
+    folder = K8S / "base" / "admission-policy"
+
+    assert {name: (folder / name).read_text() for name in render_files()} == render_files(), (
+        "run python -m sidecar.injection.admission_policy k8s/base/admission-policy"
+    )
+
+
+def test_the_gateway_has_the_containers_that_are_injected() -> None:
+    """But for where it listens, how much it takes, and how it is called in the overlay."""
+    gateway = overlay("gateway")
+    (template,) = [it for it in map(pod_template, gateway) if it is not None]
+    images = {it["name"]: it["image"] for it in containers(template["spec"])}
+    settings = read_settings(
+        {
+            f"{PREFIX}{key}": value
+            for key, value in {
+                "image": images["llm-router"],
+                "envoy-image": images["llm-envoy"],
+                "cpu": "1",
+                "memory": "384Mi",
+                "cpu-limit": "2",
+                "memory-limit": "768Mi",
+                "envoy-cpu": "500m",
+                "envoy-memory": "256Mi",
+                "envoy-cpu-limit": "2",
+                "envoy-memory-limit": "1Gi",
+            }.items()
+        }
+    )
+    injected = json.dumps(our_containers(settings)).replace("127.0.0.1:10000", "0.0.0.0:10000")
+
+    expected = json.loads(injected.replace('"--concurrency", "1"', '"--concurrency", "2"'))
+    assert template["spec"]["initContainers"] == expected
+    assert sorted(template["spec"]["volumes"], key=str) == sorted(our_volumes(settings), key=str)
