@@ -160,4 +160,4 @@ def test_the_gateway_has_the_containers_that_are_injected() -> None:
 
     expected = json.loads(injected.replace('"--concurrency", "1"', '"--concurrency", "2"'))
     assert template["spec"]["initContainers"] == expected
-    assert sorted(template["spec"]["volumes"], key=str) == sorted(our_volumes(settings), key=str)
+    assert {it["name"]: it for it in template["spec"]["volumes"]} == {it["name"]: it for it in our_volumes(settings)}
