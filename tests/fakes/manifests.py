@@ -16,7 +16,13 @@ OVERLAYS = sorted(folder.name for folder in (K8S / "overlays").iterdir() if fold
 VERSIONS = ("1.33", "1.34", "1.35", "1.36", "1.37")
 
 # Of which Kubernetes itself has no schema.
-CUSTOM_GROUPS = ("cert-manager.io", "monitoring.coreos.com", "networking.istio.io", "gateway.envoyproxy.io")
+CUSTOM_GROUPS = (
+    "cert-manager.io",
+    "gateway.envoyproxy.io",
+    "gateway.networking.k8s.io",
+    "monitoring.coreos.com",
+    "networking.istio.io",
+)
 
 Manifest = dict[str, Any]
 

@@ -53,6 +53,7 @@ class Serving:
         policy: Path = EXAMPLES / "router.yaml",
         workers: int = 1,
         envoy: Path | None = None,
+        outcomes: Path | None = None,
     ) -> None:
         arguments: tuple[object, ...] = (
             "serve",
@@ -63,8 +64,8 @@ class Serving:
             "--http",
             f"127.0.0.1:{http_port}",
         )
-        if envoy is not None:
-            arguments += ("--envoy", envoy)
+        for name, place in (("--envoy", envoy), ("--outcomes", outcomes)):
+            arguments += (name, place) if place is not None else ()
         self._workers = workers
         self._url = f"http://127.0.0.1:{http_port}"
         self._process = subprocess.Popen(
@@ -104,6 +105,12 @@ class Serving:
         """Of its child processes but the collector."""
         pids: list[int] = json.loads(get(f"{self._url}/healthz")[1])["workers"]
         return pids
+
+    def collector_pid(self) -> int:
+        """The child process that serves the HTTP port."""
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text()
+        (pid,) = {int(child) for child in children.split()} - set(self.worker_pids())
+        return pid
 
     def _wait_for_start(self) -> None:
         """All are there, in whatever order they came."""
