@@ -11,6 +11,7 @@ from pathlib import Path
 from sidecar.config.compile import Config
 from sidecar.config.document import ConfigError
 from sidecar.config.loaded import LoadedPolicy, load_policy
+from sidecar.console.guard import WeakTokenError
 from sidecar.console.live import LiveRequests
 from sidecar.console.policy_view import PolicyView
 from sidecar.console.server import ConsoleServer, ExplainError
@@ -63,7 +64,7 @@ class CollectOptions:
 
 def collect(options: CollectOptions) -> None:
     """Collect until SIGTERM or SIGINT. Raises lifecycle.StartError."""
-    run_service(lambda: _Collector(options, os.environ), (OtlpSettingsError,))
+    run_service(lambda: _Collector(options, os.environ), (OtlpSettingsError, WeakTokenError))
 
 
 class _Policies:

@@ -1,4 +1,4 @@
-"""What is installed is complete: the wheel carries the model, Envoy's configuration and the example policies."""
+"""What is installed is complete: the wheel carries the model, the page, Envoy's configuration and the examples."""
 
 import subprocess
 import sys
@@ -22,4 +22,6 @@ def test_the_wheel_carries_what_serving_and_the_demo_need(tmp_path: Path) -> Non
         "sidecar/shipped/examples/router.yaml",
         "sidecar/py.typed",
     } <= names
+    page = {path.relative_to(ROOT).as_posix() for path in (ROOT / "sidecar" / "console" / "static").iterdir()}
+    assert "sidecar/console/static/index.html" in page <= names
     assert not [name for name in names if name.startswith(("tests/", "training/", "bench/"))]

@@ -12,6 +12,10 @@ from aiohttp.typedefs import Handler, Middleware
 TOKEN_VARIABLE = "SIDECAR_CONSOLE_TOKEN"  # noqa: S105
 """Where the token comes from; for messages."""
 
+# Nobody is slowed down who guesses: that would lock out whoever knows it, too. 32 random hexadecimal digits have 128
+# bits, and are found at no speed.
+_SHORTEST_TOKEN = 32
+
 _COOKIE = "sidecar_console"
 
 _FOR_PROBES = frozenset(("/healthz", "/readyz", "/metrics"))
@@ -44,6 +48,10 @@ _HEADERS = {
 LoginPage = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
+class WeakTokenError(Exception):
+    """A token that could be guessed, and how to make another one."""
+
+
 def is_loopback(host: str) -> bool:
     """Whether only this machine reaches a port there."""
     try:
@@ -62,8 +70,13 @@ class Guard:
     """Lets requests through or not."""
 
     def __init__(self, host: str, token: str | None, ask_for_token: LoginPage) -> None:
-        """`ask_for_token` is the answer to a browser that has none."""
+        """`ask_for_token` is the answer to a browser that has none. Raises WeakTokenError."""
         self._is_local = is_loopback(host)
+        if token and not self._is_local and len(token) < _SHORTEST_TOKEN:
+            raise WeakTokenError(
+                f"{TOKEN_VARIABLE}: expected {_SHORTEST_TOKEN} characters or more, random ones, "
+                f"as `openssl rand -hex 32` prints them; got {len(token)}"
+            )
         self._token = token or None
         self._ask_for_token = ask_for_token
         # Follows from the token, so that another token ends all sessions; and does not tell it.
@@ -106,8 +119,8 @@ class Guard:
         if self._token is None:
             raise web.HTTPForbidden(
                 text="The console is not on a loopback address, so it asks for a token, and none is set.\n"
-                f"Start the sidecar with {TOKEN_VARIABLE} in its environment, a long random text, "
-                "or with --http on 127.0.0.1.\n"
+                f"Start the sidecar with {TOKEN_VARIABLE} in its environment, at least {_SHORTEST_TOKEN} random "
+                "characters, or with --http on 127.0.0.1.\n"
             )
         if not _is_open(request) and not self._knows_token(request):
             return await self._ask_for_token(request)

@@ -74,7 +74,8 @@ class ConsoleServer:
         """`why_not_ready` returns None when ready; `pids` are the workers'; `render_metrics` gives Prometheus' text.
 
         `describe_policy` is asked often: while the policy is the same it should return the same object.
-        `token` is asked for unless `host` is a loopback address. `trace_url` has `{trace_id}` in it.
+        `token` is asked for unless `host` is a loopback address. `trace_url` has `{trace_id}` in it. Raises
+        WeakTokenError.
         """
         self._host = host
         self._port = port

@@ -56,6 +56,7 @@ class NoticeSender:
         self._describe = describe
         self._sample = sample
         self._sequence = 0
+        self._has_failed_to_reload = False
         self._unsent: deque[bytes] = deque()
         self._lost = 0
 
@@ -85,6 +86,7 @@ class NoticeSender:
 
     def observe_reload(self, policy_hash: str, *, succeeded: bool) -> None:
         """At once, not with the next sign of life."""
+        self._has_failed_to_reload = not succeeded
         self.tell("ok" if succeeded else "failed")
 
     def tell(self, reload: Literal["ok", "failed"] | None = None) -> None:
@@ -101,6 +103,7 @@ class NoticeSender:
                 waiting=state.waiting,
                 cache_entries=state.cache_entries,
                 reload=reload,
+                has_failed_to_reload=self._has_failed_to_reload,
                 lost=self._lost,
             )
         )

@@ -30,7 +30,7 @@ _REQUEST_ID = "request_id"
 _OF_DECISION = (DECISION_ID, RECORD)
 _OF_ATTEMPT = (DECISION_ID, _TARGET, _REQUEST_ID)
 _MODEL_HEADER = "x-llm-model"
-_TRACE_ID = "trace_id"
+_TRACE_ID, _SPAN_ID = "trace_id", "span_id"
 
 _USAGE = "envoy.ai.token_usage"
 _USAGE_TYPE = "/envoy.data.ai.v3.TokenUsage"
@@ -91,7 +91,8 @@ def read_edge(entry: HTTPAccessLogEntry) -> EdgeEntry:
         request_bytes=request.request_body_bytes,
         response_bytes=response.response_body_bytes,
         request_id=request_id,
-        trace_id=_text(common.custom_tags[_TRACE_ID]) if _TRACE_ID in common.custom_tags else "",
+        trace_id=_tag(common, _TRACE_ID),
+        span_id=_tag(common, _SPAN_ID),
         path=path,
         usage=_usage(common.metadata),
     )
@@ -130,12 +131,16 @@ def _text(value: bytes) -> str:
     return value[: 4 * _LONGEST_TEXT].decode("utf-8", "replace")[:_LONGEST_TEXT]
 
 
+def _tag(common: AccessLogCommon, name: str) -> str:
+    return _text(common.custom_tags[name]) if name in common.custom_tags else ""
+
+
 def _values(metadata: Metadata, namespace: str, wanted: tuple[str, ...]) -> dict[str, bytes] | None:
     """Not all that is there: each costs a microsecond or two."""
     if namespace not in metadata.filter_metadata:
         return None
     fields = metadata.filter_metadata[namespace].fields
-    return {key: fields[key].string_value for key in wanted if key in fields}
+    return {key: value.string_value for key in wanted if (value := fields.get(key)) is not None}
 
 
 def _decision(metadata: Metadata) -> dict[str, str] | None:
@@ -181,9 +186,12 @@ def _usage(metadata: Metadata) -> Usage | None:
     asked, written = tokens.input_tokens.value, tokens.output_tokens.value
     if max(asked, written) > _MOST_TOKENS:
         return None
+    details = tokens.input_token_details
+    cached = min(asked, details.cached_tokens.value)
     return Usage(
         input_tokens=asked,
         output_tokens=written,
-        cached_tokens=min(asked, tokens.input_token_details.cached_tokens.value),
+        cached_tokens=cached,
+        cache_write_tokens=min(asked - cached, details.cache_creation_tokens.value),
         reasoning_tokens=min(written, tokens.output_token_details.reasoning_tokens.value),
     )

@@ -23,7 +23,8 @@ _SECONDS_FOR_THE_REST = 3.0
 # Streams are long, and Envoy sets them no limit. The few that take longer count as unknown, and come late.
 _SECONDS_FOR_THE_OUTCOME = 900.0
 
-# If no Envoy is connected, none is going to say anything; but it connects only when a first request is over.
+# Envoy connects only when a first request is over, so there may be one even where none is connected. Only where a
+# request was waited for in vain, none is going to say anything.
 _SECONDS_UNFED = 60.0
 
 _MOST_OPEN = 10_000
@@ -68,7 +69,7 @@ class Ledger:
         is_fed: Callable[[], bool],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`is_fed`: whether any Envoy is connected. `clock`: seconds."""
+        """`is_fed`: whether any Envoy's log is connected. `clock`: seconds."""
         self._policy_of = policy_of
         self._observers = observers
         self._is_fed = is_fed
@@ -79,6 +80,8 @@ class Ledger:
         """Those of which something else is still to come; oldest end first."""
         self._finished: OrderedDict[str, bool] = OrderedDict()
         """Of late, and whether there is a record of it."""
+        self._is_hopeful = True
+        """Whether an Envoy whose log is not connected may still be going to."""
         self._broken: set[int] = set()
         """Observers that have raised."""
         self.evicted = 0
@@ -104,6 +107,7 @@ class Ledger:
 
     def add_edge(self, entry: EdgeEntry) -> None:
         """The request is over."""
+        self._is_hopeful = True
         key = entry.decision_id or _key_of_undecided(entry.request_id)
         if self._is_late(key):
             return
@@ -122,6 +126,7 @@ class Ledger:
 
     def add_attempt(self, entry: AttemptEntry) -> None:
         """One attempt is over."""
+        self._is_hopeful = True
         key = entry.decision_id or _key_of_undecided(entry.request_id)
         if self._is_late(key):
             return
@@ -134,7 +139,8 @@ class Ledger:
         """Finish those whose time is up; to be called about every second."""
         now = self._clock()
         self._expire(self._ended, now - _SECONDS_FOR_THE_REST)
-        self._expire(self._running, now - (_SECONDS_FOR_THE_OUTCOME if self._is_fed() else _SECONDS_UNFED))
+        patience = _SECONDS_FOR_THE_OUTCOME if self._is_hopeful or self._is_fed() else _SECONDS_UNFED
+        self._expire(self._running, now - patience)
 
     def close(self) -> None:
         """Finish all."""
@@ -183,6 +189,8 @@ class Ledger:
 
     def _finish(self, key: str, request: _Request) -> None:
         notice, edge = request.notice, request.edge
+        if edge is None and not self._is_fed():
+            self._is_hopeful = False
         has_record = notice is not None or edge is not None
         self._remember(key, has_record=has_record)
         if not has_record:

@@ -17,7 +17,7 @@ SERVICE = "envoy.service.accesslog.v3.AccessLogService"
 METHOD = "StreamAccessLogs"
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
-"""Envoy sends 16 KiB and one entry at the most (`buffer_size_bytes`), and no entry of ours has a megabyte."""
+"""Envoy sends 64 KiB and one entry at the most (`buffer_size_bytes`), and no entry of ours has a megabyte."""
 
 
 class AccessLogServer:

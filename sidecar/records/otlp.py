@@ -5,7 +5,6 @@ ourselves, where the SDK's own processor would drop without telling.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 
 from opentelemetry._logs import SeverityNumber
 from opentelemetry.context import Context
@@ -20,7 +19,7 @@ from sidecar.records.entry import Entry, entry_line
 from sidecar.records.writer import WriteError
 from sidecar.routing.feedback import Feedback
 from sidecar.routing.outcome import Result
-from sidecar.routing.request_record import RequestRecord
+from sidecar.routing.request_record import RequestRecord, unix_nanos
 
 REQUEST_EVENT = "llm.router.request"
 FEEDBACK_EVENT = "llm.router.feedback"
@@ -28,7 +27,7 @@ FEEDBACK_EVENT = "llm.router.feedback"
 # With prompts a record may have 20 kB, and receivers take messages of 4 MiB by default.
 _MOST_AT_ONCE = 128
 
-_TRACE_ID_DIGITS = 32
+_TRACE_ID_DIGITS, _SPAN_ID_DIGITS = 32, 16
 
 _SEVERITIES = {Result.FAILED: SeverityNumber.ERROR}
 
@@ -67,8 +66,8 @@ class OtlpWriter:
     def _emit(self, entry: Entry) -> None:
         is_feedback = isinstance(entry, Feedback)
         self._logger.emit(
-            timestamp=_nanos(entry.time),
-            context=None if isinstance(entry, Feedback) else _context(entry.trace_id),
+            timestamp=unix_nanos(entry.time),
+            context=None if isinstance(entry, Feedback) else _context(entry),
             severity_number=SeverityNumber.INFO if isinstance(entry, Feedback) else _severity(entry),
             body=entry_line(entry).decode().rstrip("\n"),
             attributes=_describe_feedback(entry) if isinstance(entry, Feedback) else _describe(entry),
@@ -128,16 +127,14 @@ def _describe_feedback(feedback: Feedback) -> dict[str, AnyValue]:
     return described
 
 
-def _context(trace_id: str) -> Context | None:
-    """Of the trace, whichever of its spans; None for a request that was not traced."""
-    if len(trace_id) != _TRACE_ID_DIGITS:
+def _context(record: RequestRecord) -> Context | None:
+    """Envoy's span of the request, or whichever of the trace; None for a request that was not traced."""
+    if len(record.trace_id) != _TRACE_ID_DIGITS:
         return None
-    span = SpanContext(int(trace_id, 16), INVALID_SPAN_ID, is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED))
+    span_id = int(record.span_id, 16) if len(record.span_id) == _SPAN_ID_DIGITS else INVALID_SPAN_ID
+    flags = TraceFlags(TraceFlags.SAMPLED)
+    span = SpanContext(int(record.trace_id, 16), span_id, is_remote=True, trace_flags=flags)
     return set_span_in_context(NonRecordingSpan(span), Context())
-
-
-def _nanos(time: str) -> int:
-    return int(datetime.fromisoformat(time).timestamp() * 1e6) * 1_000
 
 
 def _build_exporter(environment: Mapping[str, str]) -> LogRecordExporter:

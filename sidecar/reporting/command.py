@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from sidecar.inference.pool import available_processors
+from sidecar.processors import available_processors
 from sidecar.reporting.contents import as_json, compose
 from sidecar.reporting.html import render_html
 from sidecar.reporting.labels import Written, write_labels

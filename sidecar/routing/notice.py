@@ -62,6 +62,8 @@ class WorkerNotice(msgspec.Struct, frozen=True, array_like=True, tag="worker"):
     cache_entries: int = 0
     reload: Literal["ok", "failed"] | None = None
     """What a reload has just come to."""
+    has_failed_to_reload: bool = False
+    """Whether the last reload failed, so that an older policy is in use; told each time, to a new collector, too."""
     lost: int = 0
     """Notices of this worker that found no room, so far."""
 

@@ -30,10 +30,13 @@ class Usage:
     """Tokens of one answer."""
 
     input_tokens: int
-    """All of them, those that the provider had in its cache included."""
+    """All of them, those that the provider had in its cache or put there included."""
     output_tokens: int
     """All of them, reasoning included."""
     cached_tokens: int = 0
+    """Input that the provider had in its cache."""
+    cache_write_tokens: int = 0
+    """Input that it put there."""
     reasoning_tokens: int = 0
     is_estimated: bool = False
     """Whether they were counted by size because the provider told nothing."""
@@ -79,6 +82,8 @@ class Outcome:
     request_id: str
     trace_id: str
     """Hexadecimal; empty if the request was not traced."""
+    span_id: str
+    """Of Envoy's own span of the request, likewise."""
     path: str
     usage: Usage | None = None
     """Of the answer that the client got."""
@@ -88,9 +93,10 @@ def cost_of(model: Model, usage: Usage) -> float:
     """USD for these tokens at that model's prices."""
     price = model.price
     cached = price.input if price.cached_input is None else price.cached_input
-    fresh_tokens = max(0, usage.input_tokens - usage.cached_tokens)
-    cost = fresh_tokens * price.input + usage.cached_tokens * cached + usage.output_tokens * price.output
-    return cost / _PER_PRICE_UNIT
+    cache_write = price.input if price.cache_write is None else price.cache_write
+    other_tokens = max(0, usage.input_tokens - usage.cached_tokens - usage.cache_write_tokens)
+    asked = other_tokens * price.input + usage.cached_tokens * cached + usage.cache_write_tokens * cache_write
+    return (asked + usage.output_tokens * price.output) / _PER_PRICE_UNIT
 
 
 def result_of(outcome: Outcome) -> Result:

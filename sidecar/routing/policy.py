@@ -5,8 +5,11 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from sidecar.routing.api import Endpoint
+from sidecar.routing.conditions import InTime
+from sidecar.routing.request import ChatRequest
+from sidecar.routing.request_search import RequestSearch
 from sidecar.routing.rules import Rule, StandingRequirement, VirtualModel
-from sidecar.routing.signals import SignalReader
+from sidecar.routing.signals import RequestHead, SignalReader, Signals
 from sidecar.routing.tier import Tier
 from sidecar.routing.tier_rule import TierRule
 
@@ -25,6 +28,8 @@ class Price:
     output: float
     cached_input: float | None = None
     """Of input that the provider had in its cache; None: as other input."""
+    cache_write: float | None = None
+    """Of input that it put there; None: as other input."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +107,21 @@ class Policy:
     hash: str
     """Hexadecimal; the same policy has the same hash on every replica."""
     reader: SignalReader = field(default_factory=SignalReader)
+    search: RequestSearch = field(default_factory=RequestSearch)
     requirements: tuple[StandingRequirement, ...] = ()
     rules: tuple[Rule, ...] = ()
+    windows: Mapping[str, InTime] = field(default_factory=dict)
+    """All that requirements and rules look at, by how records call them."""
     examples: tuple[ExampleIntent, ...] = ()
     conversation_turns: int = 5
     """How many user turns of a conversation are classified, at the most."""
     callers_may: CallersMay = CallersMay()
     stream_usage: bool = False
     """Whether streams that do not ask for their tokens are made to. Not in the hash: it decides nothing."""
+
+    def read(self, request: ChatRequest, head: RequestHead) -> Signals:
+        """All that rules, requirements and plans look at. Raises nothing."""
+        return self.search.add_to(self.reader.read(request, head), request)
 
     def models_by_preference(self, endpoint: Endpoint, tier: Tier, intent: str = "") -> Plan:
         """All that can be asked there, in the order in which they may answer a prompt of that tier and intent."""

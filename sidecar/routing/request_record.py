@@ -43,6 +43,8 @@ class AttemptRecord(msgspec.Struct, frozen=True):
     """Likewise."""
     cached_tokens: int | None
     """Likewise."""
+    cache_write_tokens: int | None
+    """Likewise."""
     cost: float | None
     """USD; of an answer that was thrown away, too."""
     start_seconds: float = 0.0
@@ -58,6 +60,8 @@ class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Null if the router was passed by."""
     trace_id: str
     """Hexadecimal; empty if it was not traced."""
+    span_id: str
+    """Of Envoy's span of it, the one that all others stand below; empty if nothing was heard of that."""
     request_id: str
     """Envoy's x-request-id; empty if nothing was heard of the outcome."""
     result: Result
@@ -120,11 +124,13 @@ class RequestRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What the client was told, of a rejection; else why there was no classification."""
 
     input_tokens: int | None
-    """Cached ones included; of the answer that the client got, as all tokens here."""
+    """Those of the cache included; of the answer that the client got, as all tokens here."""
     output_tokens: int | None
     """Reasoning included."""
     cached_tokens: int | None
     """Input that the provider had in its cache."""
+    cache_write_tokens: int | None
+    """Input that it put there, as Anthropic tells and bills it."""
     reasoning_tokens: int | None
     """Part of the output."""
     estimated: bool
@@ -171,6 +177,11 @@ PolicyOf = Callable[[str], Policy | None]
 """The policy of that hash, or the one in use if that one is no longer known; None before the first."""
 
 _ENCODER = msgspec.json.Encoder()
+
+
+def unix_nanos(time: str) -> int:
+    """Of a time as records and feedback have it."""
+    return (datetime.fromisoformat(time).replace(tzinfo=None) - _EPOCH) // timedelta(microseconds=1) * 1_000
 
 
 def write_line(record: RequestRecord) -> bytes:
@@ -256,6 +267,7 @@ class _Accounts:
             time=self._time(),
             decision_id=told.decision_id,
             trace_id=self._trace_id(),
+            span_id=outcome.span_id if outcome is not None else "",
             request_id=outcome.request_id if outcome is not None else "",
             result=self._result(),
             bypassed=told.decision_id is None,
@@ -287,6 +299,7 @@ class _Accounts:
             input_tokens=usage.input_tokens if usage is not None else None,
             output_tokens=usage.output_tokens if usage is not None else None,
             cached_tokens=usage.cached_tokens if usage is not None else None,
+            cache_write_tokens=usage.cache_write_tokens if usage is not None else None,
             reasoning_tokens=usage.reasoning_tokens if usage is not None else None,
             estimated=usage is not None and usage.is_estimated,
             cost=_rounded(cost, _COST_DIGITS),
@@ -418,6 +431,7 @@ class _Accounts:
             input_tokens=usage.input_tokens if usage is not None else None,
             output_tokens=usage.output_tokens if usage is not None else None,
             cached_tokens=usage.cached_tokens if usage is not None else None,
+            cache_write_tokens=usage.cache_write_tokens if usage is not None else None,
             cost=_rounded(self._cost_of_attempt(index), _COST_DIGITS),
             start_seconds=round((attempt.started_unix_nanos - self._started_nanos()) / 1e9, _SECOND_DIGITS),
         )

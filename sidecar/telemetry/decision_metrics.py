@@ -4,6 +4,7 @@ from opentelemetry.metrics import Meter
 
 from sidecar.routing.notice import DecisionNotice
 from sidecar.routing.recorded import Record, read_record
+from sidecar.telemetry.counter import Counter
 from sidecar.telemetry.labels import OTHER, Names
 
 # Shares and probabilities.
@@ -44,21 +45,25 @@ class DecisionMetrics:
         self._rules = Names(_MOST_RULES)
         self._arms = Names(_MOST_RULES)
         self._shadow_policies = Names(_MOST_SHADOWS)
-        self._decisions = meter.create_counter(
-            "llm.router.decisions", description="Requests decided or rejected, by the reason that settled them."
+        self._decisions = Counter(
+            meter,
+            "llm.router.decisions",
+            description="Requests decided or rejected, by the reason that settled them.",
         )
-        self._matches = meter.create_counter(
-            "llm.router.rule.matches", description="Requests that a rule matched, by its name and arm."
+        self._matches = Counter(
+            meter, "llm.router.rule.matches", description="Requests that a rule matched, by its name and arm."
         )
-        self._shadows = meter.create_counter(
-            "llm.router.shadow.decisions", description="What shadow policies would have decided: as the active one?"
+        self._shadows = Counter(
+            meter,
+            "llm.router.shadow.decisions",
+            description="What shadow policies would have decided: as the active one?",
         )
-        self._prompts = meter.create_counter(
-            "llm.router.prompts", description="Prompts classified, by intent, and whether their middle was not read."
+        self._prompts = Counter(
+            meter,
+            "llm.router.prompts",
+            description="Prompts classified, by intent, and whether their middle was not read.",
         )
-        self._lookups = meter.create_counter(
-            "llm.router.cache.lookups", description="Prompts looked up in the cache."
-        )
+        self._lookups = Counter(meter, "llm.router.cache.lookups", description="Prompts looked up in the cache.")
         self._confidence = meter.create_histogram(
             "llm.router.confidence",
             description="Of the classifier in the intent of the prompt.",

@@ -48,7 +48,6 @@ class _Worker:
 
     notice: WorkerNotice
     heard: float
-    has_failed_to_reload: bool
 
 
 class RouterMetrics:
@@ -130,12 +129,9 @@ class RouterMetrics:
         self._provider.shutdown()
 
     def _observe_worker(self, notice: WorkerNotice) -> None:
-        before = self._workers.get(notice.worker)
-        has_failed = before is not None and before.has_failed_to_reload and before.notice.pid == notice.pid
         if notice.reload is not None:
             self._reloads.add(1, {"result": notice.reload})
-            has_failed = notice.reload == "failed"
-        self._workers[notice.worker] = _Worker(notice, self._clock(), has_failed)
+        self._workers[notice.worker] = _Worker(notice, self._clock())
 
     def _observe_workers(self, meter: Meter) -> None:
         meter.create_observable_gauge(
@@ -155,7 +151,7 @@ class RouterMetrics:
         )
         meter.create_observable_gauge(
             "llm.router.policy.last_reload.successful",
-            [self._of_each(lambda worker: not worker.has_failed_to_reload)],
+            [self._of_each(lambda worker: not worker.notice.has_failed_to_reload)],
             description="0 if the worker goes on with an older policy because the file has a mistake.",
         )
         meter.create_observable_gauge(

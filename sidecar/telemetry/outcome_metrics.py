@@ -6,6 +6,7 @@ from sidecar.routing.api import Endpoint
 from sidecar.routing.outcome import Result
 from sidecar.routing.request_record import AttemptRecord, RequestRecord
 from sidecar.telemetry import attributes
+from sidecar.telemetry.counter import Counter
 from sidecar.telemetry.labels import OTHER, Names, Words
 
 # The boundaries that the conventions advise.
@@ -36,33 +37,40 @@ class OutcomeMetrics:
         self._providers = Names(_MOST_MODELS)
         self._errors = Words(_MOST_ERRORS)
         self._tenants = Names(most_tenants) if most_tenants else None
-        self._requests = meter.create_counter(
-            "llm.router.requests", description="Requests that are over, by how they ended and who answered."
+        self._requests = Counter(
+            meter, "llm.router.requests", description="Requests that are over, by how they ended and who answered."
         )
-        self._bypasses = meter.create_counter(
-            "llm.router.bypasses", description="Requests that Envoy sent on by its default plan, without the router."
+        self._bypasses = Counter(
+            meter,
+            "llm.router.bypasses",
+            description="Requests that Envoy sent on by its default plan, without the router.",
         )
-        self._failovers = meter.create_counter(
+        self._failovers = Counter(
+            meter,
             "llm.router.failovers",
             description="Requests for which another model was asked than the first of the plan; `model` answered.",
         )
-        self._attempts = meter.create_counter(
+        self._attempts = Counter(
+            meter,
             "llm.router.attempts",
             description="Requests to models, by class of status (`none`: no answer) and by what broke them off.",
         )
-        self._estimates = meter.create_counter(
+        self._estimates = Counter(
+            meter,
             "llm.router.token.estimates",
             description="Answers whose provider told no tokens, so that they were counted by size.",
         )
-        self._cost = meter.create_counter(
-            attributes.COST, unit=_USD, description="Cost of requests, answers that were thrown away included."
+        self._cost = Counter(
+            meter, attributes.COST, unit=_USD, description="Cost of requests, answers that were thrown away included."
         )
-        self._baseline = meter.create_counter(
+        self._baseline = Counter(
+            meter,
             attributes.BASELINE_COST,
             unit=_USD,
             description="What the policy's fallback would have cost, of requests for which both costs are known.",
         )
-        self._saving = meter.create_counter(
+        self._saving = Counter(
+            meter,
             attributes.SAVING,
             unit=_USD,
             description="Difference of the two, by its sign: `positive` less `negative` is what routing saved.",

@@ -1,7 +1,7 @@
 """Two spans a request, in its own trace: why a model was chosen, and what came of it.
 
 `llm.router.decide` is a child of the span of Envoy's call to us; its events tell the story in order. When the outcome
-is known `llm.router.outcome` follows beside it and links to it.
+is known `llm.router.outcome` follows, a child of Envoy's span of the request, and links to the decision.
 
 Everything is set by OpenTelemetry's standard variables: an endpoint (`OTEL_EXPORTER_OTLP_ENDPOINT` or
 `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`) turns tracing on; sampling follows the parent unless `OTEL_TRACES_SAMPLER` says
@@ -9,14 +9,26 @@ otherwise. Spans are made in the collector and exported by a thread of its own; 
 are dropped, and no request waits.
 """
 
+import re
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
-from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Status, StatusCode, Tracer
+from opentelemetry.trace import (
+    Link,
+    NonRecordingSpan,
+    Span,
+    SpanContext,
+    SpanKind,
+    Status,
+    StatusCode,
+    Tracer,
+    format_trace_id,
+    get_current_span,
+    set_span_in_context,
+)
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from opentelemetry.util.types import AttributeValue
 
@@ -26,7 +38,7 @@ from sidecar.routing.notice import DecisionNotice
 from sidecar.routing.outcome import Result
 from sidecar.routing.reason import Reason
 from sidecar.routing.recorded import Record, RecordedSignals, read_record
-from sidecar.routing.request_record import AttemptRecord, PolicyOf, RequestRecord
+from sidecar.routing.request_record import AttemptRecord, PolicyOf, RequestRecord, unix_nanos
 from sidecar.telemetry import attributes
 
 DECISION_SPAN = "llm.router.decide"
@@ -42,6 +54,8 @@ _NANOS = 1_000_000_000
 _OPERATIONS = {Endpoint.COMPLETIONS: "text_completion"}  # all others are "chat"
 
 _NO_ANSWER = frozenset((Reason.CLASSIFIER_TIMEOUT, Reason.CLASSIFIER_OVERLOADED, Reason.CLASSIFIER_FAILED))
+
+_SPAN_ID = re.compile(r"(?!0{16})[0-9a-f]{16}")
 
 _TRACE_CONTEXT = TraceContextTextMapPropagator()
 
@@ -80,9 +94,13 @@ class DecisionTracer:
         if known is None:
             return
         parent, decision = known
-        started = _nanos_of(record.time)
+        started = unix_nanos(record.time)
         span = self._tracer.start_span(
-            OUTCOME_SPAN, context=parent, kind=SpanKind.INTERNAL, start_time=started, links=[Link(decision)]
+            OUTCOME_SPAN,
+            context=_below_request(record, parent),
+            kind=SpanKind.INTERNAL,
+            start_time=started,
+            links=[Link(decision)],
         )
         span.set_attributes(_describe_outcome(record))
         for attempt in record.attempts:
@@ -109,6 +127,21 @@ class DecisionTracer:
         if record.model is None or record.reason in _NO_ANSWER:
             span.set_attribute(attributes.ERROR_TYPE, record.reason.value)
             span.set_status(Status(StatusCode.ERROR, notice.error))
+
+
+def _below_request(record: RequestRecord, parent: Context) -> Context:
+    """Below Envoy's span of the request; below the decision's own parent if the log does not tell of that."""
+    known = get_current_span(parent).get_span_context()
+    if record.trace_id != format_trace_id(known.trace_id) or not _SPAN_ID.fullmatch(record.span_id):
+        return parent
+    span = SpanContext(
+        known.trace_id,
+        int(record.span_id, 16),
+        is_remote=True,
+        trace_flags=known.trace_flags,
+        trace_state=known.trace_state,
+    )
+    return set_span_in_context(NonRecordingSpan(span), parent)
 
 
 def _describe_notice(notice: DecisionNotice) -> _Attributes:
@@ -229,6 +262,7 @@ def _describe_outcome(record: RequestRecord) -> _Attributes:
             attributes.INPUT_TOKENS: record.input_tokens,
             attributes.OUTPUT_TOKENS: record.output_tokens,
             attributes.CACHED_TOKENS: record.cached_tokens,
+            attributes.CACHE_WRITE_TOKENS: record.cache_write_tokens,
             attributes.REASONING_TOKENS: record.reasoning_tokens,
             attributes.TOKENS_ESTIMATED: record.estimated if record.input_tokens is not None else None,
             attributes.COST: record.cost,
@@ -273,12 +307,6 @@ def _known(described: Mapping[str, AttributeValue | None]) -> _Attributes:
 def _end_of(notice: DecisionNotice) -> int:
     seconds = notice.parse_seconds + notice.classify_seconds + notice.decide_seconds
     return notice.started_unix_nanos + int(seconds * _NANOS)
-
-
-def _nanos_of(time: str) -> int:
-    """Of an RFC 3339 time with microseconds."""
-    moment = datetime.fromisoformat(time)
-    return int(moment.timestamp()) * _NANOS + moment.microsecond * 1_000
 
 
 def build_tracer_provider(environment: Mapping[str, str]) -> TracerProvider | None:

@@ -38,7 +38,7 @@ def record(**changes: Any) -> RequestRecord:
 
 def attempt(model: str | None = "gpt-5", status: int = 200, error: str | None = None) -> AttemptRecord:
     """One request to one model."""
-    return AttemptRecord(model, "openai", status, 0.5, error, None, None, None, None)
+    return AttemptRecord(model, "openai", status, 0.5, error, None, None, None, None, None)
 
 
 def live(*records: RequestRecord) -> LiveRequests:

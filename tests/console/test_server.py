@@ -17,6 +17,7 @@ from tests.fakes.decisions import NOON
 from tests.fakes.requests import body
 
 ID = "9ff70a7afd4e4c65a4f9a5ef4d4cda11"
+TOKEN = "a-token-of-thirty-two-characters"
 
 
 async def get(client: aiohttp.ClientSession, path: str) -> tuple[int, str]:
@@ -281,12 +282,12 @@ async def test_other_addresses_ask_for_a_token_which_has_to_be_set(serve: Serve)
 @pytest.mark.asyncio
 async def test_other_addresses_take_the_token_as_a_bearer(serve: Serve) -> None:
     async with (
-        serve(host="0.0.0.0", token="right-one") as console,
+        serve(host="0.0.0.0", token=TOKEN) as console,
         aiohttp.ClientSession(console.url) as client,
     ):
         for path in ("/", "/config", "/events", "/policy", "/requests/1"):
             assert (await get(client, path))[0] == 401
-        for token, status in (("right-one", 200), ("wrong-one", 401), ("right-onë", 401), ("", 401)):
+        for token, status in ((TOKEN, 200), (f"not-{TOKEN}", 401), (TOKEN.replace("e", "ë"), 401), ("", 401)):
             async with client.get("/config", headers={"Authorization": f"Bearer {token}"}) as response:
                 assert response.status == status
 
@@ -295,17 +296,17 @@ async def test_other_addresses_take_the_token_as_a_bearer(serve: Serve) -> None:
 async def test_a_browser_signs_in_with_the_token(serve: Serve) -> None:
     jar = aiohttp.CookieJar(unsafe=True)
     async with (
-        serve(host="0.0.0.0", token="right-one") as console,
+        serve(host="0.0.0.0", token=TOKEN) as console,
         aiohttp.ClientSession(console.url, cookie_jar=jar) as client,
     ):
         async with client.get("/", headers={"Accept": "text/html"}) as response:
             assert response.status == 401 and 'name="token"' in await response.text()
-        async with client.post("/login", data={"token": "wrong-one"}) as response:
+        async with client.post("/login", data={"token": f"not-{TOKEN}"}) as response:
             assert response.status == 403 and "alert" in await response.text()
-        async with client.post("/login", data={"token": "right-one"}, allow_redirects=False) as response:
+        async with client.post("/login", data={"token": TOKEN}, allow_redirects=False) as response:
             assert response.status == 303
             cookie = response.headers["Set-Cookie"]
-            assert "HttpOnly" in cookie and "SameSite=Strict" in cookie and "right-one" not in cookie
+            assert "HttpOnly" in cookie and "SameSite=Strict" in cookie and TOKEN not in cookie
         assert (await get(client, "/config"))[0] == 200
         async with client.post("/logout", allow_redirects=False):
             pass

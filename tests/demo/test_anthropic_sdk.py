@@ -73,6 +73,32 @@ def test_a_stream_says_the_same_as_the_whole_message(client: anthropic.Anthropic
     assert streamed.usage.output_tokens == whole.usage.output_tokens
 
 
+def test_only_what_is_marked_is_cached_and_writing_it_is_told(client: anthropic.Anthropic) -> None:
+    long = "a long system prompt " * 240  # 1,260 tokens
+
+    def counted(mark: dict[str, Any], *turns: str) -> tuple[int | None, int | None, int]:
+        """Tokens written to the cache, read from there, and neither."""
+        messages: list[Any] = [
+            {"role": "user", "content": [{"type": "text", "text": turn} | (mark if turn == turns[-1] else {})]}
+            for turn in turns
+        ]
+        system: list[Any] = [{"type": "text", "text": long} | mark]
+        told = client.messages.create(model=MODEL, max_tokens=100, system=system, messages=messages).usage
+        return told.cache_creation_input_tokens, told.cache_read_input_tokens, told.input_tokens
+
+    marked = {"cache_control": {"type": "ephemeral"}}
+    assert [counted({}, "hello, you") for _ in range(2)] == [(0, 0, 1_262)] * 2
+    assert [counted(marked, "hello, you") for _ in range(2)] == [(1_262, 0, 0), (0, 1_262, 0)]
+    assert counted(marked, "hello, you", "and this is another turn") == (6, 1_262, 0)
+    assert counted(marked, "something else than before") == (6, 1_260, 0)
+
+
+def test_a_marked_prompt_that_is_too_short_is_not_cached(client: anthropic.Anthropic) -> None:
+    marked: list[Any] = [{"type": "text", "text": "be brief", "cache_control": {"type": "ephemeral"}}]
+    told = [client.messages.create(model=MODEL, max_tokens=9, system=marked, messages=HELLO).usage for _ in range(2)]
+    assert [(usage.cache_creation_input_tokens, usage.cache_read_input_tokens) for usage in told] == [(0, 0)] * 2
+
+
 @pytest.mark.asyncio
 async def test_the_asynchronous_client_reads_the_stream_too(async_client: anthropic.AsyncAnthropic) -> None:
     async with async_client.messages.stream(model=MODEL, max_tokens=100, messages=HELLO) as stream:

@@ -98,6 +98,44 @@ def test_a_stream_ends_with_its_usage_when_asked(client: openai.OpenAI) -> None:
     assert all(chunk.usage is None for chunk in chunks[:-1])
 
 
+def test_the_beginning_of_a_prompt_is_cached_once_it_was_sent(client: openai.OpenAI) -> None:
+    def cached(model: str, *texts: str) -> int:
+        turns: list[Any] = [{"role": "user", "content": text} for text in texts]
+        usage = client.chat.completions.create(model=model, messages=turns).usage
+        assert usage is not None and usage.prompt_tokens_details is not None
+        return usage.prompt_tokens_details.cached_tokens or 0
+
+    long = "a long system prompt " * 240  # 1,260 tokens; 128 at a time are kept, from 1,024 on
+    assert cached("gpt-4.1", long) == 0
+    assert cached("gpt-4.1", long, "and a question") == 1_152
+    assert cached("gpt-4.1", "another beginning", long) == 0
+    assert cached("gpt-4.1-mini", long) == 0
+    assert [cached("gpt-4.1", "hello") for _ in range(2)] == [0, 0]
+
+
+def test_responses_and_legacy_completions_tell_what_was_cached(client: openai.OpenAI) -> None:
+    long = "a long prompt " * 400
+    told = [client.responses.create(model="gpt-4.1-nano", input=long).usage for _ in range(2)]
+    assert [usage and usage.input_tokens_details.cached_tokens for usage in told] == [0, 1_280]
+    answers = [client.completions.create(model="gpt-3.5-turbo-instruct", prompt=long) for _ in range(2)]
+    details = [answer.usage and answer.usage.prompt_tokens_details for answer in answers]
+    assert [each and each.cached_tokens for each in details] == [0, 1_280]
+
+
+@pytest.mark.parametrize(("model", "reasoning"), [("o3-mini", 64), ("gpt-4o", 0)])
+def test_reasoning_is_part_of_what_was_written(client: openai.OpenAI, model: str, reasoning: int) -> None:
+    usage = client.chat.completions.create(model=model, messages=HELLO).usage
+    assert usage is not None and usage.completion_tokens_details is not None
+    assert usage.completion_tokens_details.reasoning_tokens == reasoning
+    assert usage.completion_tokens > reasoning
+    responded = client.responses.create(model=model, input="hello").usage
+    assert responded is not None
+    assert (responded.output_tokens, responded.output_tokens_details.reasoning_tokens) == (
+        usage.completion_tokens,
+        reasoning,
+    )
+
+
 @pytest.mark.asyncio
 async def test_the_asynchronous_client_reads_the_stream_too(async_client: openai.AsyncOpenAI) -> None:
     stream = await async_client.chat.completions.create(model="gpt-4o", messages=HELLO, stream=True)

@@ -10,7 +10,9 @@ from typing import Any
 
 import httpx
 import pytest
+import yaml
 
+from sidecar.envoyconfig.shipped import shipped_file
 from tests.envoy.gateway import NO_EJECTION, Gateway
 from tests.envoy.prompts import SIMPLE
 
@@ -42,6 +44,12 @@ def record_of(gateway: Gateway, answer: httpx.Response) -> dict[str, Any]:
 
 def reported(answer: httpx.Response) -> tuple[int, int]:
     """Input and output tokens, as the provider told the client."""
+    tokens = usage_of(answer)
+    return tokens["input_tokens"], tokens["output_tokens"]
+
+
+def usage_of(answer: httpx.Response) -> dict[str, Any]:
+    """All that the provider told the client, in the words of Responses and Messages."""
     if answer.headers["content-type"].startswith("application/json"):
         objects = [answer.json()]
     else:
@@ -53,10 +61,9 @@ def reported(answer: httpx.Response) -> tuple[int, int]:
         for part in (each, *map(each.get, ("message", "response")))
         if has_usage(part)
     ]
-    tokens = {
+    return {
         key.replace("prompt", "input").replace("completion", "output"): n for it in usages for key, n in it.items()
     }
-    return tokens["input_tokens"], tokens["output_tokens"]
 
 
 def has_usage(part: Any) -> bool:
@@ -78,6 +85,90 @@ def test_the_tokens_are_those_that_the_provider_reported(gateway: Gateway, path:
     assert record["saving"] == pytest.approx(record["baseline_cost"] - record["cost"])
     assert 0 < record["first_byte_seconds"] <= record["seconds"]
     assert len(record["trace_id"]) == 32
+
+
+# Per million tokens; not those that anybody asks for.
+PRICES = {
+    "gpt-4o": {"input": 2.0, "cached_input": 0.5, "output": 10.0},
+    "claude-sonnet": {"input": 3.0, "cached_input": 0.25, "cache_write": 4.0, "output": 15.0},
+}
+LONG = "Every word of this is in the handbook of the support desk. " * 100
+
+
+@pytest.fixture(scope="module")
+def priced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """With prices for what providers have in their caches."""
+    written = yaml.safe_load(shipped_file("examples", "router.yaml").read_text())
+    for model, price in PRICES.items():
+        written["models"][model]["price"] = price
+    policy = tmp_path_factory.mktemp("policy") / "router.yaml"
+    policy.write_text(yaml.safe_dump({key: value for key, value in written.items() if key != "tests"}))
+    with Gateway(policy=policy) as gateway:
+        yield gateway
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["json", "sse"])
+@pytest.mark.parametrize("path", [CHAT, RESPONSES])
+def test_what_the_provider_had_in_its_cache_has_its_own_price(priced: Gateway, path: str, stream: bool) -> None:
+    handbook = f"{path} {stream} {LONG}"
+    asked = {"input": handbook} if path == RESPONSES else {"messages": [{"role": "user", "content": handbook}]}
+    body = BODIES[path] | asked | {"model": "gpt-4o", "stream": stream}
+
+    answers = [priced.post(body, path) for _ in range(2)]
+
+    fresh, cached = (record_of(priced, answer) for answer in answers)
+    told = usage_of(answers[1])["input_tokens_details"]["cached_tokens"]
+    assert (fresh["cached_tokens"], cached["cached_tokens"]) == (0, told)
+    assert 1_024 <= told < cached["input_tokens"] == fresh["input_tokens"]
+    price = PRICES["gpt-4o"]
+    saved = told * (price["input"] - price["cached_input"]) / 1e6
+    assert fresh["cost"] == cost_of(price, fresh)
+    assert cached["cost"] == cost_of(price, cached) == pytest.approx(fresh["cost"] - saved)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["json", "sse"])
+def test_what_anthropic_puts_into_its_cache_has_its_own_price(priced: Gateway, stream: bool) -> None:
+    def ask(*turns: str) -> dict[str, Any]:
+        marked = [{"type": "text", "text": turn, "cache_control": {"type": "ephemeral"}} for turn in turns]
+        message = [
+            {"role": "user", "content": [*marked, {"type": "text", "text": "And what does it say of refunds?"}]}
+        ]
+        body = BODIES[MESSAGES] | {"model": "claude-sonnet", "messages": message, "stream": stream}
+        answer = priced.post(body, MESSAGES)
+        record, told = record_of(priced, answer), usage_of(answer)
+        parts = told["cache_read_input_tokens"], told["cache_creation_input_tokens"]
+        assert (record["cached_tokens"], record["cache_write_tokens"]) == parts
+        assert record["input_tokens"] == told["input_tokens"] + sum(parts)
+        assert record["cost"] == cost_of(PRICES["claude-sonnet"], record) == record["baseline_cost"]
+        return record
+
+    handbook = f"{stream} {LONG}"
+    first, then = ask(handbook), ask(handbook, "Its appendix, which nobody has sent before.")
+
+    assert (first["cached_tokens"], first["cache_write_tokens"]) == (0, then["cached_tokens"])
+    assert then["cached_tokens"] > 1_024 > then["cache_write_tokens"] > 0
+
+
+def cost_of(price: dict[str, float], record: dict[str, Any]) -> float:
+    """USD, worked out from the record's own tokens."""
+    read, written = record["cached_tokens"], record["cache_write_tokens"]
+    parts = (
+        (record["input_tokens"] - read - written, "input"),
+        (read, "cached_input"),
+        (written, "cache_write"),
+        (record["output_tokens"], "output"),
+    )
+    whole: float = sum(tokens * price.get(kind, price["input"]) for tokens, kind in parts)
+    return round(whole / 1e6, 8)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["json", "sse"])
+@pytest.mark.parametrize("path", [CHAT, RESPONSES])
+def test_reasoning_is_told_and_part_of_the_output(gateway: Gateway, path: str, stream: bool) -> None:
+    answer = gateway.post(BODIES[path] | {"model": "o3-mini", "stream": stream}, path)
+    record = record_of(gateway, answer)
+    assert record["reasoning_tokens"] == usage_of(answer)["output_tokens_details"]["reasoning_tokens"] > 0
+    assert record["output_tokens"] > record["reasoning_tokens"]
 
 
 def test_a_stream_whose_provider_reports_nothing_is_estimated(gateway: Gateway) -> None:

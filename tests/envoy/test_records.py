@@ -4,9 +4,11 @@ import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -19,13 +21,16 @@ from sidecar.routing.signals import RequestHead
 from tests.envoy.gateway import NO_EJECTION, PATIENT, Gateway
 from training.data import authored_test_prompts
 
+# When the requests come, as far as any window of the policy can tell.
+STARTED = datetime.now(UTC)
+
 # Patience that a busy machine needs: a missed deadline would be another decision.
 POLICY = """
 classifier: {deadline_ms: 8000}
 callers_may: [name_models, set_tier, set_max_cost]
 signals:
   headers: {tenant: x-tenant, user: x-user, plan: x-plan}
-  keywords: {incident: [outage, data loss], school: [homework, exam]}
+  keywords: {incident: [outage, data loss], school: [homework, exam], primes: {any: primes, in: request}}
   patterns: {ticket: '[A-Z]{2,6}-[0-9]+'}
 requirements:
   - {name: mail-stays, when: {personal_data: email}, require: {not_providers: google}}
@@ -33,6 +38,8 @@ rules:
   - {name: free, when: {header: {plan: free}}, max_tier: moderate}
   - {name: blocked, when: {header: {plan: banned}}, reject: {status: 403, message: no plan}}
   - {name: incident, when: {keywords: incident}, tier: complex}
+  - {name: proof, when: {keywords: primes, not: {time: NEVER_NOW}}, require: {not_providers: google}}
+  - {name: late, when: {header: {plan: pro}, time: NOW}, max_tier: complex}
   - {name: code, when: {intent: [code_generation, code_debugging]}, min_tier: complex}
   - name: trial
     when: {language: [de, fr, es]}
@@ -85,8 +92,16 @@ def requests() -> Iterator[Sent]:
 def policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The example with some of everything."""
     file = tmp_path_factory.mktemp("policy") / "router.yaml"
-    file.write_text(shipped_file("examples", "router.yaml").read_text() + POLICY)
+    more = POLICY.replace("NEVER_NOW", window(6, 7)).replace("NOW", window(-6, 6))
+    file.write_text(shipped_file("examples", "router.yaml").read_text() + more)
     return file
+
+
+def window(start: int, end: int) -> str:
+    """Of the hours from now, on a clock that is not ours; far enough from now for the slowest run."""
+    clock = STARTED.astimezone(ZoneInfo("Asia/Kolkata"))
+    hours = [f'"{clock + timedelta(hours=hour):%H:%M}"' for hour in (start, end)]
+    return f"{{from: {hours[0]}, to: {hours[1]}, zone: Asia/Kolkata}}"
 
 
 def test_the_record_in_envoys_log_is_the_one_that_the_tools_show(policy: Path) -> None:
@@ -98,7 +113,11 @@ def test_the_record_in_envoys_log_is_the_one_that_the_tools_show(policy: Path) -
 
     assert logged == asyncio.run(records(policy, sent))
     assert len(set(ids)) == len(sent) > 200
-    reasons = {json.loads(record)["reason"] for record in logged}
+    read = [json.loads(record) for record in logged]
+    windows = [each["signals"]["time"] for each in read if "signals" in each]
+    assert {tuple(sorted(each.values())) for each in windows} == {(False, True)}
+    assert {each.get("rule") for each in read} >= {"proof", "late", "code", "trial"}
+    reasons = {each["reason"] for each in read}
     assert reasons >= {"difficulty", "rule", "pinned", "caller", "conversation", "no_candidate", "unknown_model"}
     assert reasons >= {"rejected_by_rule", "invalid_request"}
 
@@ -118,4 +137,4 @@ def call_of(sent: Sent) -> Call:
     """As a tool reads it."""
     endpoint = find_endpoint("POST", sent.path)
     assert endpoint is not None
-    return Call(endpoint, sent.content, RequestHead(sent.path, sent.headers))
+    return Call(endpoint, sent.content, RequestHead(sent.path, sent.headers, STARTED))

@@ -10,7 +10,8 @@ import pytest
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from tests.envoy.gateway import Gateway
+from sidecar.envoyconfig.shipped import shipped_file
+from tests.envoy.gateway import NO_EJECTION, PATIENT, Gateway
 from tests.envoy.prompts import REASONING
 
 _EXPORT_SECONDS = 20  # Envoy exports every 5 s
@@ -63,12 +64,16 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture(scope="module")
-def traced(receiver: Receiver) -> Iterator[Gateway]:
+def traced(receiver: Receiver, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """Patient: a missed deadline would be another story."""
+    policy = tmp_path_factory.mktemp("policy") / "router.yaml"
+    policy.write_text(f"{shipped_file('examples', 'router.yaml').read_text()}\nclassifier: {{deadline_ms: 8000}}\n")
     environment = {
         "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{receiver.port}",
         "OTEL_BSP_SCHEDULE_DELAY": "100",
     }
-    with Gateway(otlp_port=receiver.port, environment=environment) as gateway:
+    values = NO_EJECTION | PATIENT
+    with Gateway(policy=policy, values=values, otlp_port=receiver.port, environment=environment) as gateway:
         yield gateway
 
 
@@ -109,8 +114,8 @@ def test_one_trace_tells_the_whole_story(traced: Gateway, receiver: Receiver) ->
 
     assert {service for service, _ in named.values()} == {"envoy", "envoy-llm-sidecar"}
     assert spans["ingress"].parent_span_id == bytes.fromhex(_PARENT)
-    assert {spans[name].parent_span_id for name in (_CALL, failed, answered)} == {spans["ingress"].span_id}
-    assert {decision.parent_span_id, outcome.parent_span_id} == {spans[_CALL].span_id}
+    assert {spans[name].parent_span_id for name in (_CALL, failed, answered, _OUTCOME)} == {spans["ingress"].span_id}
+    assert decision.parent_span_id == spans[_CALL].span_id
     assert [link.span_id for link in outcome.links] == [decision.span_id]
 
     told = attributes_of(decision)
@@ -149,6 +154,14 @@ def test_envoys_own_spans_carry_the_decision(traced: Gateway, receiver: Receiver
     attributes = attributes_of(spans["ingress"][1])
     assert (attributes["llm.router.model"], attributes["llm.router.tier"]) == ("o3-mini", "reasoning")
     assert attributes["llm.router.attempt.model"] == "o3-mini"
+
+
+def test_a_trace_that_envoy_begins_has_both_spans_too(traced: Gateway, receiver: Receiver) -> None:
+    record = traced.find_record(traced.ask().headers["x-llm-decision-id"])
+    named = receiver.wait_for(bytes.fromhex(record["trace_id"]), {"ingress", _CALL, _DECISION, _OUTCOME})
+    ingress, outcome = named["ingress"][1], named[_OUTCOME][1]
+    assert ingress.parent_span_id == b""
+    assert bytes.fromhex(record["span_id"]) == outcome.parent_span_id == ingress.span_id
 
 
 def test_an_unsampled_request_leaves_no_decision_span(traced: Gateway, receiver: Receiver) -> None:

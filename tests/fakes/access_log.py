@@ -15,9 +15,7 @@ from sidecar.outcomes.access_log_pb2 import (
     HTTPAccessLogEntry,
     HTTPRequestProperties,
     HTTPResponseProperties,
-    InputTokenDetails,
     Metadata,
-    OutputTokenDetails,
     RequestMethod,
     ResponseFlags,
     StreamAccessLogsMessage,
@@ -33,13 +31,22 @@ STARTED = 1_772_452_800
 USAGE_TYPE = "type.googleapis.com/envoy.data.ai.v3.TokenUsage"
 
 
-def tokens(asked: int, written: int, *, cached: int | None = None, reasoning: int | None = None) -> TokenUsage:
+def tokens(
+    asked: int,
+    written: int,
+    *,
+    cached: int | None = None,
+    cache_write: int | None = None,
+    reasoning: int | None = None,
+) -> TokenUsage:
     """As Envoy reads them off an answer; details only if the provider told them."""
     usage = TokenUsage(input_tokens=UInt64Value(value=asked), output_tokens=UInt64Value(value=written))
     if cached is not None:
-        usage.input_token_details.CopyFrom(InputTokenDetails(cached_tokens=UInt64Value(value=cached)))
+        usage.input_token_details.cached_tokens.value = cached
+    if cache_write is not None:
+        usage.input_token_details.cache_creation_tokens.value = cache_write
     if reasoning is not None:
-        usage.output_token_details.CopyFrom(OutputTokenDetails(reasoning_tokens=UInt64Value(value=reasoning)))
+        usage.output_token_details.reasoning_tokens.value = reasoning
     return usage
 
 
@@ -78,11 +85,10 @@ def edge_entry(
     first_byte_seconds: float | None = 0.25,
     usage: TokenUsage | Packed | None = None,
     trace_id: bytes = b"",
+    span_id: bytes = b"",
 ) -> HTTPAccessLogEntry:
     """Of a request that is over; `decision` is what the sidecar wrote into the metadata."""
-    namespaces: dict[str, Mapping[str, bytes | float]] = {"llm.edge": {"listener": b"edge"}}
-    if decision is not None:
-        namespaces["llm.router"] = decision
+    namespaces = {} if decision is None else {"llm.router": decision}
     common = AccessLogCommon(
         start_time=Timestamp(seconds=STARTED, nanos=250_000_000),
         duration=_duration(seconds),
@@ -93,6 +99,7 @@ def edge_entry(
         stream_id=request_id,
     )
     common.custom_tags["trace_id"] = trace_id
+    common.custom_tags["span_id"] = span_id
     response = _response(status, details)
     response.response_body_bytes = 900
     if model is not None:
@@ -116,7 +123,7 @@ def attempt_entry(
     usage: TokenUsage | Packed | None = None,
 ) -> HTTPAccessLogEntry:
     """Of one attempt that is over, `start` seconds after the request."""
-    kept: dict[str, bytes | float] = {"request_id": request_id, "attempt": b"1"}
+    kept: dict[str, bytes | float] = {"request_id": request_id}
     kept |= {} if decision_id is None else {"decision_id": decision_id}
     kept |= {} if target is None else {"target": target}
     common = AccessLogCommon(

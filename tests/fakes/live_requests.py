@@ -183,6 +183,7 @@ class Traffic:
             response_bytes=3_000,
             request_id=f"{self._random.getrandbits(64):016x}",
             trace_id=f"{self._random.getrandbits(128):032x}",
+            span_id=f"{self._random.getrandbits(64):016x}",
             path="/v1/chat/completions",
             usage=usage if status == 200 else None,
         )

@@ -63,6 +63,7 @@ def outcome(**more: Any) -> Outcome:
         "response_bytes": 900,
         "request_id": "req-1",
         "trace_id": "",
+        "span_id": "",
         "path": "/v1/chat/completions",
     }
     return Outcome(**values | more)

@@ -88,9 +88,11 @@ async def test_a_worker_tells_how_it_is_and_what_a_reload_came_to(ends: Ends) ->
     ends.sender.tell()
     ends.state = replace(ends.state, why_not_ready="draining")
     ends.sender.observe_reload("ab12", succeeded=False)
+    ends.sender.tell()
+    ends.sender.observe_reload("cd34", succeeded=True)
     ends.read()
 
-    first, second = ends.workers
+    first, second, third, fourth = ends.workers
     assert (first.why_not_ready, first.policy, first.waiting, first.cache_entries, first.reload) == (
         None,
         "ab12",
@@ -99,6 +101,9 @@ async def test_a_worker_tells_how_it_is_and_what_a_reload_came_to(ends: Ends) ->
         None,
     )
     assert (second.why_not_ready, second.reload) == ("draining", "failed")
+    assert (third.reload, fourth.reload) == (None, "ok")
+    failed = [notice.has_failed_to_reload for notice in ends.workers]
+    assert failed == [False, True, True, False]
 
 
 @pytest.mark.asyncio

@@ -29,7 +29,13 @@ DECISION: dict[str, bytes | float] = {"decision_id": b"id-1", "record": b'{"poli
 
 def test_an_edge_entry_has_the_outcome_and_the_decision() -> None:
     entry = read_edge(
-        edge_entry(DECISION, usage=tokens(20, 7, cached=5, reasoning=2), trace_id=b"abc123", attempts=2)
+        edge_entry(
+            DECISION,
+            usage=tokens(20, 7, cached=5, cache_write=3, reasoning=2),
+            trace_id=b"abc123",
+            span_id=b"de45",
+            attempts=2,
+        )
     )
 
     assert (entry.decision_id, entry.request_id, entry.method, entry.path) == (
@@ -52,8 +58,9 @@ def test_an_edge_entry_has_the_outcome_and_the_decision() -> None:
         response_bytes=900,
         request_id="req-1",
         trace_id="abc123",
+        span_id="de45",
         path="/v1/chat/completions",
-        usage=Usage(20, 7, cached_tokens=5, reasoning_tokens=2),
+        usage=Usage(20, 7, cached_tokens=5, cache_write_tokens=3, reasoning_tokens=2),
     )
 
 
@@ -157,6 +164,8 @@ def test_parts_of_a_usage_are_no_more_than_the_whole() -> None:
     usage = read_edge(edge_entry(usage=tokens(10, 5, cached=11, reasoning=2**63))).outcome.usage
 
     assert usage == Usage(10, 5, cached_tokens=10, reasoning_tokens=5)
+    usage = read_edge(edge_entry(usage=tokens(10, 5, cached=4, cache_write=9))).outcome.usage
+    assert usage == Usage(10, 5, cached_tokens=4, cache_write_tokens=6)
 
 
 def test_no_tokens_at_all_is_a_usage() -> None:
@@ -211,5 +220,5 @@ def test_any_entry_can_be_read(entry: HTTPAccessLogEntry, written: Metadata) -> 
     edge, attempt = read_edge(entry), read_attempt(entry)
 
     for usage in (edge.outcome.usage, attempt.attempt.usage):
-        assert usage is None or 0 <= usage.cached_tokens <= usage.input_tokens
+        assert usage is None or 0 <= usage.cached_tokens + usage.cache_write_tokens <= usage.input_tokens
         assert usage is None or 0 <= usage.reasoning_tokens <= usage.output_tokens

@@ -185,20 +185,61 @@ def test_a_decision_without_an_outcome_is_unknown_after_a_quarter_of_an_hour() -
     assert (bench.records, bench.counts) == ([], (0, 0, 2, 0))
 
 
-def test_with_no_envoy_connected_it_is_unknown_after_seconds() -> None:
+def test_the_first_request_of_an_envoy_may_take_as_long_as_any_other() -> None:
+    """Its log connects when that one is over."""
+    bench = Bench()
+    bench.is_fed = False
+    bench.add(told("a"), told("b"))
+
+    bench.wait(890)
+    assert bench.records == []
+    bench.add(ended("a"), tried("a"))
+    bench.wait(9)
+
+    assert [(record.decision_id, record.result) for record in bench.records] == [("a", Result.SUCCESS)]
+
+
+def test_with_no_envoy_connected_and_one_waited_for_in_vain_all_are_unknown_after_a_minute() -> None:
     bench = Bench()
     bench.is_fed = False
     bench.add(told("a"))
-    bench.wait(59)
+    bench.wait(870)
     bench.add(told("b"))
-
-    bench.wait(1)
+    bench.wait(30)
     assert [record.decision_id for record in bench.records] == ["a"]
-    bench.is_fed = True
-    bench.wait(100)
+
+    bench.wait(29)
+    assert bench.records == []
+    bench.wait(1)
+    assert [(record.decision_id, record.result) for record in bench.records] == [("b", Result.UNKNOWN)]
+
+
+@pytest.mark.parametrize("is_connected", [True, False])
+def test_one_envoy_that_says_anything_is_waited_for_again(is_connected: bool) -> None:
+    bench = Bench()
+    bench.is_fed = False
+    bench.add(told("a"))
+    bench.wait(900)
+    bench.add(told("b"), told("c"), ended("c"), tried("c"))
+    bench.is_fed = is_connected
+    assert [record.decision_id for record in bench.records] == ["a", "c"]
+
+    bench.wait(899)
     assert bench.records == []
     bench.add(ended("b"), tried("b"))
+
     assert [record.result for record in bench.records] == [Result.SUCCESS]
+
+
+def test_a_connected_envoy_is_waited_for_whatever_came_of_an_earlier_request() -> None:
+    bench = Bench()
+    bench.add(told("a"))
+    bench.wait(900)
+    bench.add(told("b"))
+
+    bench.wait(899)
+
+    assert [record.decision_id for record in bench.records] == ["a"]
 
 
 def test_an_outcome_that_is_there_does_not_wait_for_the_connection() -> None:

@@ -71,6 +71,7 @@ def test_a_record_is_a_log_in_the_trace_of_its_request(receiver: Receiver, recor
     assert attributes_of(resource)["service.name"] == "envoy-llm-sidecar"
     assert [each.body.string_value.encode() + b"\n" for each in receiver.logs] == list(map(write_line, records))
     assert [each.trace_id.hex() for each in receiver.logs] == [record.trace_id for record in records]
+    assert [each.span_id.hex() for each in receiver.logs] == [record.span_id for record in records]
     for sent, record in zip(receiver.logs, records, strict=True):
         attributes = attributes_of(sent)
         assert sent.event_name == "llm.router.request"

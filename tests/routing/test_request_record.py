@@ -25,7 +25,7 @@ POLICY = make_policy(
         make_model("simple", price=Price(1.0, 2.0), provider="acme"),
         make_model("large", Tier.COMPLEX, price=Price(10.0, 20.0, cached_input=1.0), provider="globex"),
         make_model("haiku", api=Api.ANTHROPIC, price=Price(0.5, 1.0)),
-        make_model("sonnet", Tier.COMPLEX, api=Api.ANTHROPIC, price=Price(3.0, 15.0)),
+        make_model("sonnet", Tier.COMPLEX, api=Api.ANTHROPIC, price=Price(3.0, 15.0, 0.3, 3.75)),
     ],
     ["large", "sonnet"],
 )
@@ -144,6 +144,18 @@ def test_cached_input_has_its_own_price() -> None:
 
     assert (dear.cost, dear.cached_tokens) == (0.0019, 900)
     assert (cheap.cost, cheap.baseline_cost, cheap.saving) == (0.001, 0.0019, 0.0009)  # `simple` has but one price
+
+
+def test_what_is_put_into_the_cache_has_its_own_price() -> None:
+    told = notice_of(record_of(POLICY, api=Api.ANTHROPIC, max_tokens=9), endpoint=Endpoint.MESSAGES)
+    usage = Usage(1_000, 0, cached_tokens=100, cache_write_tokens=800)
+    path = "/v1/messages"
+    dear = built(told, outcome(model="sonnet", path=path, usage=usage), attempt("sonnet-cluster"))
+    cheap = built(told, outcome(model="haiku", path=path, usage=usage), attempt("haiku-cluster"))
+
+    assert (dear.cost, dear.cached_tokens, dear.cache_write_tokens) == (0.00333, 100, 800)
+    assert dear.attempts[0].cache_write_tokens == 800
+    assert (cheap.cost, cheap.baseline_cost) == (0.0005, 0.00333)
 
 
 def test_the_baseline_is_the_fallback_of_the_same_endpoint() -> None:
@@ -266,7 +278,7 @@ def test_the_tenant_is_the_policys() -> None:
 
 
 COUNTS = st.integers(0, 2**40)
-USAGES = st.builds(Usage, COUNTS, COUNTS, COUNTS, COUNTS, st.booleans())
+USAGES = st.builds(Usage, *5 * [COUNTS], is_estimated=st.booleans())
 MODELS = st.sampled_from(["simple", "large", "simple-cluster", "haiku", "gone", ""]) | st.none()
 STATUSES = st.sampled_from([0, 200, 204, 400, 404, 429, 460, 500, 503])
 NANOS = st.sampled_from([0, NOON_NANOS]) | st.integers(-(2**63), 2**75)
@@ -297,6 +309,7 @@ OUTCOMES = st.builds(
     response_bytes=COUNTS,
     request_id=st.text(),
     trace_id=st.text(),
+    span_id=st.text(),
     path=st.sampled_from(["/v1/chat/completions", "/v1/messages"]) | st.text(),
     usage=st.none() | USAGES,
 )

@@ -239,8 +239,8 @@ def test_reloads_are_counted_by_how_they_went_and_the_last_one_is_told() -> None
     metrics.observe_notice(worker_notice())
     assert last() == 1
 
-    metrics.observe_notice(worker_notice(reload="failed"))
-    metrics.observe_notice(worker_notice())
+    metrics.observe_notice(worker_notice(reload="failed", has_failed_to_reload=True))
+    metrics.observe_notice(worker_notice(has_failed_to_reload=True))
     assert last() == 0
 
     metrics.observe_notice(worker_notice(reload="ok"))
@@ -248,13 +248,13 @@ def test_reloads_are_counted_by_how_they_went_and_the_last_one_is_told() -> None
     assert counts(metrics, "llm_router_policy_reloads_total") == {("ok",): 1, ("failed",): 1}
 
 
-def test_a_worker_that_was_started_again_has_the_policy_of_the_file() -> None:
+def test_a_collector_that_was_started_again_is_told_how_the_last_reload_went() -> None:
     metrics = RouterMetrics()
-    metrics.observe_notice(worker_notice(reload="failed", pid=1))
 
-    metrics.observe_notice(worker_notice(pid=2))
+    metrics.observe_notice(worker_notice(has_failed_to_reload=True))
 
-    assert counts(metrics, "llm_router_policy_last_reload_successful") == {("0",): 1}
+    assert counts(metrics, "llm_router_policy_last_reload_successful") == {("0",): 0}
+    assert counts(metrics, "llm_router_policy_reloads_total") == {("ok",): 0, ("failed",): 0}
 
 
 def test_what_the_collector_counts_is_asked_for_when_somebody_asks() -> None:

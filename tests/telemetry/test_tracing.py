@@ -348,20 +348,42 @@ def replace_record(told: DecisionNotice, record: bytes) -> DecisionNotice:
     return msgspec.structs.replace(told, record=record)
 
 
-def test_an_outcome_stands_beside_its_decision_and_links_to_it(tracing: Tracing) -> None:
-    span = tracing.answered(came(seconds=1.5))
+REQUEST_SPAN = 0x00F067AA0BA902B7
+
+
+def test_an_outcome_is_a_child_of_envoys_span_of_the_request_and_links_to_the_decision(tracing: Tracing) -> None:
+    span = tracing.answered(came(seconds=1.5, trace_id=f"{TRACE_ID:032x}", span_id=f"{REQUEST_SPAN:016x}"))
 
     decision = tracing.spans[0]
     assert span.name == "llm.router.outcome"
     assert span.kind is SpanKind.INTERNAL
-    assert span.parent == decision.parent
+    assert span.parent is not None and (span.parent.trace_id, span.parent.span_id) == (TRACE_ID, REQUEST_SPAN)
     assert span.context is not None and span.context.trace_id == TRACE_ID
+    assert span.context.trace_state.get("vendor") == "1"
     assert [link.context for link in span.links] == [decision.context]
     assert (span.start_time, span.end_time) == (STARTED, STARTED + 3 * SECOND // 2)
 
 
+@pytest.mark.parametrize(
+    ("trace_id", "span_id"),
+    [
+        ("", ""),
+        (f"{TRACE_ID:032x}", "0" * 16),
+        (f"{TRACE_ID:032x}", "-"),
+        ("1" * 32, f"{REQUEST_SPAN:016x}"),
+    ],
+)
+def test_where_envoy_does_not_tell_its_span_the_outcome_stands_beside_the_decision(
+    tracing: Tracing, trace_id: str, span_id: str
+) -> None:
+    span = tracing.answered(came(trace_id=trace_id, span_id=span_id))
+
+    assert span.parent is not None
+    assert span.parent == tracing.spans[0].parent
+
+
 def test_an_outcome_says_who_answered_and_what_that_cost(tracing: Tracing) -> None:
-    usage = Usage(1_000, 500, cached_tokens=200, reasoning_tokens=300)
+    usage = Usage(1_000, 500, cached_tokens=200, cache_write_tokens=50, reasoning_tokens=300)
 
     span = tracing.answered(came(usage=usage), tried())
 
@@ -380,6 +402,7 @@ def test_an_outcome_says_who_answered_and_what_that_cost(tracing: Tracing) -> No
         "gen_ai.usage.input_tokens": 1_000,
         "gen_ai.usage.output_tokens": 500,
         "gen_ai.usage.cache_read.input_tokens": 200,
+        "gen_ai.usage.cache_creation.input_tokens": 50,
         "gen_ai.usage.reasoning.output_tokens": 300,
         "llm.router.tokens_estimated": False,
         "llm.router.cost_usd": 0.002,
@@ -524,7 +547,7 @@ def names() -> set[str]:
 
 
 def test_every_attribute_name_that_there_is_gets_used(tracing: Tracing) -> None:
-    usage = Usage(10, 5, 1, 1)
+    usage = Usage(10, 5, 1, 1, 1)
     tracing.outcome(exchange(request(max_tokens=5)), came(usage=usage), [tried()])
     tracing.decision(exchange(result=split()))
     tracing.decision(exchange(result=RejectedError(Reason.NO_CANDIDATE, "too long")))

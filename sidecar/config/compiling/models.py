@@ -47,7 +47,7 @@ def _compile_model(name: str, written: WrittenModel, provider: Provider) -> Mode
         endpoints=provider.endpoints,
         tier=written.tier,
         context=written.context,
-        price=Price(price.input, price.output, price.cached_input),
+        price=Price(price.input, price.output, price.cached_input, price.cache_write),
         unsupported=frozenset(written.unsupported),
         capabilities=frozenset(written.capabilities),
         region=written.region or provider.region,

@@ -62,6 +62,9 @@ class WrittenPrice(Written):
     """Of what it writes, its reasoning included."""
     cached_input: Usd | None = None
     """Of what it reads and its provider still has in its prompt cache. Default: as other input."""
+    cache_write: Usd | None = None
+    """Of what it reads and its provider puts into its prompt cache, which Anthropic bills for. Default: as other
+    input."""
 
 
 class WrittenModel(Written):

@@ -193,6 +193,7 @@ const tellCost = (request) => {
     said.push(table("Tokens", ["Tokens", "Amount"], [
       ["input", number(count(request.input_tokens))],
       request.cached_tokens > 0 && ["of which cached", number(count(request.cached_tokens))],
+      request.cache_write_tokens > 0 && ["of which put into the cache", number(count(request.cache_write_tokens))],
       ["output", number(count(request.output_tokens))],
       request.reasoning_tokens > 0 && ["of which reasoning", number(count(request.reasoning_tokens))],
     ].filter(Boolean)));

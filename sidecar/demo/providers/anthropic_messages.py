@@ -41,6 +41,7 @@ def _require_messages(body: Mapping[str, Any]) -> None:
 
 
 def _message(call: Call, stop_reason: str | None, output_tokens: int) -> dict[str, Any]:
+    cached = call.use_cache()
     return {
         "id": f"msg_{call.number}",
         "type": "message",
@@ -50,9 +51,9 @@ def _message(call: Call, stop_reason: str | None, output_tokens: int) -> dict[st
         "stop_reason": stop_reason,
         "stop_sequence": None,
         "usage": {
-            "input_tokens": tokens_of(call.prompt_characters),
-            "cache_creation_input_tokens": 0,
-            "cache_read_input_tokens": 0,
+            "input_tokens": tokens_of(call.prompt_characters) - cached.read - cached.written,
+            "cache_creation_input_tokens": cached.written,
+            "cache_read_input_tokens": cached.read,
             "output_tokens": output_tokens,
         },
     }

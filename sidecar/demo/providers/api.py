@@ -15,6 +15,7 @@ from sidecar.demo.providers.catalog import ANTHROPIC, Endpoint, Provider
 from sidecar.demo.providers.delivery import Delivery, Pace, reset
 from sidecar.demo.providers.errors import ApiError, unknown_model, wrong_key
 from sidecar.demo.providers.faults import Fault, FaultTable
+from sidecar.demo.providers.prompt_cache import PromptCache, every_prefix, marked_prefixes
 from sidecar.demo.providers.received import ReceivedRequests
 
 _ANSWERS: Mapping[Endpoint, Callable[[Call], Answer]] = {
@@ -59,6 +60,7 @@ class ProviderApi:
         self._models = frozenset(provider.models)
         self._delivery = Delivery(provider)
         self._numbers = count(1)
+        self._cache = PromptCache(marked_prefixes if provider.name == ANTHROPIC.name else every_prefix)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; the entry point of the server."""
@@ -131,7 +133,7 @@ class ProviderApi:
             raise ApiError(400, "you must provide a model parameter")
         if model not in self._models:
             raise unknown_model(self._provider, model)
-        return Call(self._provider, model, body, next(self._numbers))
+        return Call(self._provider, model, body, next(self._numbers), self._cache)
 
     def _pace(self, model: str | None, fault: Fault | None) -> Pace:
         latency = self._latencies_ms.get(model, 0) / 1000 if self._latencies_ms and model else 0.0

@@ -31,6 +31,7 @@ class Provider:
     key_headers: tuple[tuple[str, str], ...]
     endpoints: tuple[Endpoint, ...]
     models: tuple[str, ...]
+    reasoning_models: frozenset[str] = frozenset()
 
 
 OPENAI = Provider(
@@ -62,6 +63,7 @@ OPENAI = Provider(
         "text-embedding-3-small",
         "text-embedding-3-large",
     ),
+    reasoning_models=frozenset(("gpt-5", "gpt-5-mini", "gpt-5-nano", "o3", "o3-mini", "o4-mini")),
 )
 
 GOOGLE = Provider(

@@ -25,8 +25,13 @@ def pieces_of(text: str) -> list[str]:
 
 def prompt_characters(body: Mapping[str, Any]) -> int:
     """Characters of text in a request of any of the APIs."""
-    parts = (body.get(key) for key in ("messages", "system", "input", "instructions", "prompt", "tools"))
-    return sum(len(text) for part in parts for text in _texts(part))
+    return sum(map(len, texts_of(body)))
+
+
+def texts_of(body: Mapping[str, Any]) -> Iterator[str]:
+    """The texts that a request of any of the APIs is made of, in the order in which a model reads them."""
+    for key in ("tools", "system", "instructions", "messages", "input", "prompt"):
+        yield from _texts(body.get(key))
 
 
 def _texts(value: object) -> Iterator[str]:
@@ -38,5 +43,5 @@ def _texts(value: object) -> Iterator[str]:
     elif isinstance(value, dict):
         for key, item in value.items():
             # An image is a long data URL; it is billed by size, not by character.
-            if key not in ("role", "type", "image_url", "source"):
+            if key not in ("role", "type", "image_url", "source", "cache_control"):
                 yield from _texts(item)

@@ -24,20 +24,22 @@ def chat_completion(call: Call) -> Answer:
         raise ApiError(400, "Invalid 'messages': expected a non-empty array.", "invalid_type")
     tool_call = call_of(_tools(body), _tool_choice(body), last_user_text(body["messages"]))
     text = structured_text(body.get("response_format")) or call.text
+    usage = usage_of(call, text)
     if body.get("stream") is True:
-        return data_events(_chunks(call, text, tool_call))
-    return json_answer(_completion(call, text, tool_call))
+        return data_events(_chunks(call, text, tool_call, usage))
+    return json_answer(_completion(call, text, tool_call) | {"usage": usage})
 
 
-def usage_of(prompt_characters: int, answer: str) -> dict[str, Any]:
-    """The usage object of chat completions and legacy completions."""
-    prompt, completion = tokens_of(prompt_characters), tokens_of(len(answer))
+def usage_of(call: Call, answer: str) -> dict[str, Any]:
+    """The usage object of chat completions and legacy completions; made once for each answer."""
+    prompt = tokens_of(call.prompt_characters)
+    completion = tokens_of(len(answer)) + call.reasoning_tokens
     return {
         "prompt_tokens": prompt,
         "completion_tokens": completion,
         "total_tokens": prompt + completion,
-        "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
-        "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0},
+        "prompt_tokens_details": {"cached_tokens": call.use_cache().read, "audio_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": call.reasoning_tokens, "audio_tokens": 0},
     }
 
 
@@ -57,12 +59,11 @@ def _completion(call: Call, text: str, tool_call: ToolCall | None) -> dict[str, 
         "created": call.created,
         "model": call.model,
         "choices": [choice],
-        "usage": usage_of(call.prompt_characters, text),
         "service_tier": "default",
     }
 
 
-def _chunks(call: Call, text: str, tool_call: ToolCall | None) -> Iterator[dict[str, Any]]:
+def _chunks(call: Call, text: str, tool_call: ToolCall | None, usage: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     options = call.body.get("stream_options")
     has_usage = isinstance(options, dict) and options.get("include_usage") is True
     chunk: dict[str, Any] = {
@@ -75,7 +76,7 @@ def _chunks(call: Call, text: str, tool_call: ToolCall | None) -> Iterator[dict[
     for choice in _choices(call, text, tool_call):
         yield chunk | {"choices": [choice]}
     if has_usage:
-        yield chunk | {"choices": [], "usage": usage_of(call.prompt_characters, text)}
+        yield chunk | {"choices": [], "usage": usage}
 
 
 def _choices(call: Call, text: str, tool_call: ToolCall | None) -> Iterator[dict[str, Any]]:

@@ -7,7 +7,7 @@ https://platform.openai.com/docs/api-reference/embeddings
 import base64
 import hashlib
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sidecar.demo.providers.answers import Answer, data_events, json_answer
@@ -24,9 +24,9 @@ def completion(call: Call) -> Answer:
     """The answer to POST completions."""
     if not isinstance(call.body.get("prompt"), str | list):
         raise ApiError(400, "you must provide a prompt", "missing_required_parameter")
+    usage = usage_of(call, call.text)
     if call.body.get("stream") is True:
-        return data_events(_completion_chunks(call))
-    usage = usage_of(call.prompt_characters, call.text)
+        return data_events(_completion_chunks(call, usage))
     return json_answer(_completion(call, call.text, "stop") | {"usage": usage})
 
 
@@ -40,13 +40,12 @@ def _completion(call: Call, text: str, finish: str | None) -> dict[str, Any]:
     }
 
 
-def _completion_chunks(call: Call) -> Iterator[dict[str, Any]]:
+def _completion_chunks(call: Call, usage: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for piece in pieces_of(call.text):
         yield _completion(call, piece, None)
     yield _completion(call, "", "stop")
     options = call.body.get("stream_options")
     if isinstance(options, dict) and options.get("include_usage") is True:
-        usage = usage_of(call.prompt_characters, call.text)
         yield _completion(call, "", None) | {"choices": [], "usage": usage}
 
 

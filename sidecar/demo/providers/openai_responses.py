@@ -53,12 +53,12 @@ def _response(call: Call, status: str, item: Mapping[str, Any] | None) -> dict[s
 
 def _usage(call: Call, item: Mapping[str, Any]) -> dict[str, Any]:
     text = item["arguments"] if "arguments" in item else item["content"][0]["text"]
-    prompt, answer = tokens_of(call.prompt_characters), tokens_of(len(text))
+    prompt, answer = tokens_of(call.prompt_characters), tokens_of(len(text)) + call.reasoning_tokens
     return {
         "input_tokens": prompt,
-        "input_tokens_details": {"cached_tokens": 0},
+        "input_tokens_details": {"cached_tokens": call.use_cache().read},
         "output_tokens": answer,
-        "output_tokens_details": {"reasoning_tokens": 0},
+        "output_tokens_details": {"reasoning_tokens": call.reasoning_tokens},
         "total_tokens": prompt + answer,
     }
 

@@ -12,6 +12,7 @@ from tests.console.conftest import Serve
 from tests.console.with_chromium.conftest import Visit
 
 ID = "9ff70a7afd4e4c65a4f9a5ef4d4cda11"
+TOKEN = "a-token-of-thirty-two-characters"
 
 HOSTILE = (
     "<img src=x onerror=\"document.title='broken'\">",
@@ -138,8 +139,8 @@ async def test_a_decision_is_found_by_its_id(visit: Visit) -> None:
 
 @pytest.mark.asyncio
 async def test_a_story_tells_everything(visit: Visit) -> None:
-    failed = AttemptRecord("gpt-4.1", "openai", 503, 0.2, "upstream_remote_reset", None, None, None, None)
-    answered = AttemptRecord("gpt-5", "openai", 200, 1.5, None, 1_234, 56, 7, 0.002)
+    failed = AttemptRecord("gpt-4.1", "openai", 503, 0.2, "upstream_remote_reset", None, None, None, None, None)
+    answered = AttemptRecord("gpt-5", "openai", 200, 1.5, None, 1_234, 56, 7, 0, 0.002)
     add_plain(
         visit,
         tenant="acme",
@@ -148,6 +149,8 @@ async def test_a_story_tells_everything(visit: Visit) -> None:
         attempts=[failed, answered],
         attempt_count=2,
         input_tokens=1_234,
+        cached_tokens=1_100,
+        cache_write_tokens=99,
         output_tokens=56,
         estimated=True,
         cost=0.002,
@@ -167,6 +170,8 @@ async def test_a_story_tells_everything(visit: Visit) -> None:
         "its first byte after 250 ms",
         "It cost $0.0020, the fallback's answer would have cost $0.0050: $0.0030 (60\u00a0%) saved.",
         "1,234",
+        "of which cached1,100",
+        "of which put into the cache99",
         "Estimated by size",
     ):
         await expect(story).to_contain_text(told)
@@ -243,7 +248,7 @@ async def test_explain_takes_a_whole_request_and_tells_mistakes(visit: Visit) ->
 @pytest.mark.asyncio
 @pytest.mark.parametrize("text", HOSTILE)
 async def test_text_stays_text(visit: Visit, text: str) -> None:
-    attempt = AttemptRecord(text, text, 503, 0.1, text, 1, 1, 1, 0.1)
+    attempt = AttemptRecord(text, text, 503, 0.1, text, 1, 1, 1, 1, 0.1)
     decision = visit.console.traffic.one(datetime.now(UTC)).record
     assert decision is not None
     record = msgspec.json.decode(decision)
@@ -429,12 +434,12 @@ async def test_it_comes_back_after_the_collector_was_restarted(serve: Serve, bro
 @pytest.mark.asyncio
 async def test_a_browser_signs_in_and_out(serve: Serve, browser: Browser) -> None:
     page = await browser.new_page()
-    async with serve(host="0.0.0.0", token="right-one") as console:
+    async with serve(host="0.0.0.0", token=TOKEN) as console:
         await page.goto(console.url)
-        await page.get_by_label("Console token").fill("wrong-one")
+        await page.get_by_label("Console token").fill(f"not-{TOKEN}")
         await page.get_by_role("button", name="Sign in").click()
         await expect(page.get_by_role("alert")).to_have_text("That is not the token.")
-        await page.get_by_label("Console token").fill("right-one")
+        await page.get_by_label("Console token").fill(TOKEN)
         await page.get_by_role("button", name="Sign in").click()
         await page.locator("#connection[data-state=live]").wait_for()
         await page.get_by_role("button", name="Sign out").click()
@@ -455,6 +460,7 @@ async def test_another_site_can_neither_read_nor_post_nor_frame(visit: Visit, se
         }"""
         told = await page.evaluate(tell, [target, f'{{"decision_id": "{ID}", "score": 1}}'])
         assert told[1] == "rejected"
+        await page.close()
 
     assert visit.console.feedback == []
-    visit.complaints.clear()  # the browser complains, as it should
+    visit.complaints.clear()  # the browser complained, as it should, also of an icon that is not there
