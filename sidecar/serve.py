@@ -50,27 +50,18 @@ def serve(options: ServeOptions) -> None:
     run_service(lambda: _Worker(options), _POLICY_FAULTS)
 
 
-def _load_latest(options: ServeOptions) -> LoadedPolicy:
-    """What the file says now, or what it said when everything started: a worker that died comes back all the same."""
-    try:
-        return load_carried_policy(options.policy, options.envoy)
-    except (ConfigError, NotCarriedError) as error:
-        _log.error("policy not loaded, %s stays in use: %s", options.loaded.config.policy.hash, error)
-        return options.loaded
-
-
 class _Worker:
     """All parts of one process, in the order in which they come up."""
 
     def __init__(self, options: ServeOptions) -> None:
         self._options = options
-        self._loaded = _load_latest(options)
         self._not_ready: str | None = "the classifier is loading"
         self._extproc = ExtProcServer(options.address)
         self._engine: Engine | None = None
         self._routers: Routers | None = None
-        self._follower = PolicyFollower(lambda: self._loaded.files, self._load, _POLICY_FAULTS)
         self._notices = NoticeSender(options.notices, options.worker, self._describe, self._sample)
+        self._loaded = self._load_latest()
+        self._follower = PolicyFollower(lambda: self._loaded.files, self._load, _POLICY_FAULTS)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -126,6 +117,16 @@ class _Worker:
     def _current(self) -> Routers:
         assert self._routers is not None  # noqa: S101  # requests are taken once there is one
         return self._routers
+
+    def _load_latest(self) -> LoadedPolicy:
+        """What the file says, or what it said when everything started: a worker that died comes back all the same."""
+        try:
+            return load_carried_policy(self._options.policy, self._options.envoy)
+        except (ConfigError, NotCarriedError) as error:
+            policy = self._options.loaded.config.policy.hash
+            _log.error("policy not loaded, %s stays in use: %s", policy, error)
+            self._notices.observe_reload(policy, succeeded=False)
+            return self._options.loaded
 
     def _load(self) -> str:
         loaded = load_carried_policy(self._options.policy, self._options.envoy)

@@ -76,4 +76,7 @@ async def test_a_worker_that_dies_comes_back_whatever_the_file_says_by_then(fold
         serving.wait_for_line("ready at ")
         eventually(lambda: get(f"http://127.0.0.1:{port}/readyz")[0], 200)
         assert serving.worker_pids() != [dead]
+        eventually(
+            lambda: 'last_reload_successful{worker="0"} 0.0' in get(f"http://127.0.0.1:{port}/metrics")[1], True
+        )
         assert await _is_decided(folder / "s.sock")
