@@ -128,6 +128,7 @@ class _Collector:
             options.http_host,
             options.http_port,
             why_not_ready=self._why_not_ready,
+            has_older_policy=lambda: self._board.has_older_policy,
             pids=lambda: self._board.pids,
             render_metrics=self._metrics.render,
             live=self._live,

@@ -18,6 +18,7 @@ MINIMAL = (EXAMPLES / "minimal.yaml").read_text()
 ANOTHER_MODEL = MINIMAL.replace(
     "models:\n", "models:\n  brand-new: {provider: openai, tier: simple, price: {input: 1, output: 1}, context: 9}\n"
 )
+OLDER = "ready, with an older policy: what the file says now cannot be used\n"
 ENVOY = Path(__file__).parents[1] / "envoy" / "envoy.yaml"
 
 
@@ -43,6 +44,7 @@ async def test_a_model_that_envoy_does_not_have_waits_for_envoy(folder: Path) ->
         told = serving.wait_for_line("policy not reloaded")
 
         assert f"{ENVOY} has no cluster 'brand-new' (models.brand-new)" in told
+        eventually(lambda: get(f"http://127.0.0.1:{port}/readyz"), (200, OLDER))
         assert await _is_decided(folder / "s.sock")
 
 

@@ -8,6 +8,7 @@ import shtab
 
 from sidecar.cli.demo import add_demo
 from sidecar.cli.exit_codes import run_as_shells_expect
+from sidecar.cli.kubernetes import add_certificate, add_drain, add_inject, add_webhook
 from sidecar.cli.policy import add_check, add_envoy, add_explain, add_replay, add_schema, add_test
 from sidecar.cli.prompts import add_calibrate, add_classify, add_train
 from sidecar.cli.report import add_report
@@ -41,6 +42,10 @@ def build_parser() -> argparse.ArgumentParser:
         add_report,
         add_envoy,
         add_schema,
+        add_inject,
+        add_webhook,
+        add_certificate,
+        add_drain,
         add_demo,
         add_classify,
         add_calibrate,

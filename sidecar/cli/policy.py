@@ -8,6 +8,9 @@ import shtab
 
 from sidecar.cli import values
 from sidecar.cli.exit_codes import Commands, lacking, run_told, run_tool
+from sidecar.streams.lines import InputError
+
+_STANDARD_INPUT = "-"
 
 
 def add_check(commands: Commands) -> None:
@@ -101,10 +104,50 @@ def add_envoy(commands: Commands) -> None:
     _add_policy(envoy)
     envoy.add_argument("--basic", action="store_true", help="for any recent Envoy: no failover between models")
     envoy.add_argument("--overlay", type=Path, metavar="FILE", help="your own changes, merged over it")
+    _add_places(envoy)
     where = envoy.add_mutually_exclusive_group()
     where.add_argument("--out", type=Path, metavar="DIR", help="write envoy.yaml and what belongs to it there")
     where.add_argument("--json", action="store_true", help="for programs: JSON, which Envoy reads as well")
     envoy.set_defaults(run=_envoy)
+
+
+def _add_places(envoy: argparse.ArgumentParser) -> None:
+    places = envoy.add_argument_group("places", "where Envoy listens, and what it talks to beside the providers")
+    places.add_argument(
+        "--listen",
+        default=("127.0.0.1", 10000),
+        type=values.listening,
+        metavar="IP:PORT",
+        help="for the clients (default: 127.0.0.1:10000)",
+    )
+    places.add_argument(
+        "--admin",
+        default=("127.0.0.1", 9901),
+        type=values.listening,
+        metavar="IP:PORT",
+        help="the admin interface; whoever reaches it can stop Envoy (default: 127.0.0.1:9901)",
+    )
+    places.add_argument(
+        "--status",
+        type=values.listening,
+        metavar="IP:PORT",
+        help="for probes and Prometheus: /ready and /stats/prometheus, and nothing else of the admin interface "
+        "(default: none)",
+    )
+    places.add_argument(
+        "--otlp",
+        default=("127.0.0.1", 4317),
+        type=values.address_or_none,
+        metavar="HOST:PORT",
+        help="the trace collector, by gRPC; `none`: no traces (default: 127.0.0.1:4317)",
+    )
+    places.add_argument(
+        "--workers",
+        default=1,
+        type=values.positive,
+        metavar="N",
+        help="as many as `sidecar serve --workers` has (default: 1)",
+    )
 
 
 def add_schema(commands: Commands) -> None:
@@ -119,11 +162,18 @@ def add_schema(commands: Commands) -> None:
 
 
 def _add_policy(command: argparse.ArgumentParser) -> None:
-    command.add_argument("policy", type=Path, metavar="POLICY", help="the policy file")
+    command.add_argument("policy", type=Path, metavar="POLICY", help="the policy file; - is standard input")
 
 
 def _add_json(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="for programs: JSON, also of a failure")
+
+
+def _share_standard_input(**files: object) -> None:
+    """Raises InputError if more than one of the files is `-`."""
+    taken = [name for name, file in files.items() if str(file) == _STANDARD_INPUT]
+    if len(taken) > 1:
+        raise InputError(f"- stands for standard input, which can be one file only, not both {' and '.join(taken)}")
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -143,6 +193,7 @@ def _explain(options: argparse.Namespace) -> int:
     def run() -> int:
         from sidecar.policytools.commands import ExplainOptions, run_explain
 
+        _share_standard_input(policy=options.policy, request=options.request)
         return run_explain(
             ExplainOptions(
                 policy=options.policy,
@@ -162,6 +213,7 @@ def _test(options: argparse.Namespace) -> int:
     def run() -> int:
         from sidecar.policytools.commands import TestOptions, run_test
 
+        _share_standard_input(policy=options.policy, tests=options.tests)
         return run_test(
             TestOptions(policy=options.policy, tests=options.tests, junit=options.junit, as_json=options.json)
         )
@@ -173,6 +225,9 @@ def _replay(options: argparse.Namespace) -> int:
     def run() -> int:
         from sidecar.policytools.commands import ReplayOptions, run_replay
 
+        for name, file in (("policy", options.policy), ("against", options.against)):
+            if str(file) == _STANDARD_INPUT:
+                raise InputError(f"--{name}: expected a file, got -; every process of a replay reads it")
         return run_replay(
             ReplayOptions(
                 log=options.log,
@@ -191,14 +246,23 @@ def _replay(options: argparse.Namespace) -> int:
 
 def _envoy(options: argparse.Namespace) -> int:
     def run() -> int:
+        _share_standard_input(policy=options.policy, overlay=options.overlay)
         try:
             from sidecar.envoyconfig.command import run_render
+            from sidecar.envoyconfig.parts.places import Places
         except ModuleNotFoundError as error:
             raise lacking(error, "envoy", "envoy") from error
-        run_render(options.policy, options.basic, options.out, options.overlay, is_json=options.json)
+        places = Places(
+            edge=options.listen,
+            admin=options.admin,
+            status=options.status,
+            otlp=options.otlp,
+            workers=options.workers,
+        )
+        run_render(options.policy, options.basic, options.out, options.overlay, is_json=options.json, places=places)
         return 0
 
-    return run_tool(run)
+    return run_tool(run, as_json=options.json)
 
 
 def _schema(options: argparse.Namespace) -> int:

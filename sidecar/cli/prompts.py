@@ -9,6 +9,7 @@ from pathlib import Path
 from sidecar.cli import values
 from sidecar.cli.exit_codes import EXIT_INTERRUPTED, Commands, lacking, run_told, run_tool
 from sidecar.routing.tier import Tier
+from sidecar.streams.lines import InputError
 
 
 def add_classify(commands: Commands) -> None:
@@ -50,7 +51,7 @@ def add_calibrate(commands: Commands) -> None:
         default="complex",
         help="whose threshold to find; this tier and those above are the strong ones (default: complex)",
     )
-    calibrate.add_argument("--json", action="store_true", help="for programs: JSON")
+    calibrate.add_argument("--json", action="store_true", help="for programs: JSON, also of a failure")
     _add_setup(calibrate)
     calibrate.set_defaults(run=_run_calibrate)
 
@@ -75,6 +76,7 @@ def add_train(commands: Commands) -> None:
         "--seed", type=values.seed, default=17, metavar="N", help="the same seed gives the same model (default: 17)"
     )
     train.add_argument("--threads", type=values.positive, metavar="N", help="(default: the processors available)")
+    train.add_argument("--json", action="store_true", help="for programs: JSON, also of a failure")
     train.set_defaults(run=_run_train)
 
 
@@ -94,7 +96,7 @@ def _run_classify(options: argparse.Namespace) -> int:
 
         run_classify(options.policy, options.model, options.threads)
 
-    return _run_filter(run)
+    return _run_filter(run, options)
 
 
 def _run_calibrate(options: argparse.Namespace) -> int:
@@ -105,7 +107,7 @@ def _run_calibrate(options: argparse.Namespace) -> int:
         target = Target(Tier[options.tier.upper()], options.strong_share or 0.0, options.quality)
         run_calibrate(options.policy, options.model, options.threads, target, is_json=options.json)
 
-    return _run_filter(run)
+    return _run_filter(run, options)
 
 
 def _run_train(options: argparse.Namespace) -> int:
@@ -113,6 +115,7 @@ def _run_train(options: argparse.Namespace) -> int:
         try:
             from sidecar.finetuning.command import run_train
 
+            _refuse_standard_input(options)
             run_train(options)
         except ModuleNotFoundError as error:
             raise lacking(error, "train", "train") from error
@@ -121,15 +124,22 @@ def _run_train(options: argparse.Namespace) -> int:
             return EXIT_INTERRUPTED
         return 0
 
-    return run_told(run)
+    return run_told(run, as_json=options.json)
 
 
-def _run_filter(run: Callable[[], None]) -> int:
+def _refuse_standard_input(options: argparse.Namespace) -> None:
+    """Raises InputError for a policy there: prompts come from there."""
+    if str(options.policy) == "-":
+        raise InputError("--policy: expected a file, got -")
+
+
+def _run_filter(run: Callable[[], None], options: argparse.Namespace) -> int:
     """Ctrl-C and `| head` end it at once and without a word, as they end `cat`."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 
     def run_whole() -> int:
+        _refuse_standard_input(options)
         run()
         return 0
 
-    return run_tool(run_whole)
+    return run_tool(run_whole, as_json="json" in options and options.json)

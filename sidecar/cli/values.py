@@ -1,6 +1,7 @@
 """What a value on the command line may be; each raises argparse's own error, which names the option."""
 
 import argparse
+import ipaddress
 import math
 from datetime import UTC, datetime
 
@@ -20,6 +21,21 @@ def address(text: str) -> tuple[str, int]:
     if not colon or not host:
         raise argparse.ArgumentTypeError(f"expected HOST:PORT, got {text!r}")
     return host.strip("[]"), port(number)
+
+
+def address_or_none(text: str) -> tuple[str, int] | None:
+    """HOST:PORT, or None for `none`."""
+    return None if text == "none" else address(text)
+
+
+def listening(text: str) -> tuple[str, int]:
+    """IP:PORT, as of what does not look names up."""
+    host, number = address(text)
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected an IP address and a port, got {text!r}") from None
+    return host, number
 
 
 def port(text: str) -> int:
@@ -45,6 +61,17 @@ def epochs(text: str) -> float:
     if not 0 < epochs < math.inf:
         raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
     return epochs
+
+
+def seconds(text: str) -> float:
+    """A number from 0."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"expected seconds, got {text!r}")
+    return seconds
 
 
 def share(text: str) -> float:

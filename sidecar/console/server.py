@@ -62,6 +62,7 @@ class ConsoleServer:
         port: int,
         *,
         why_not_ready: Callable[[], str | None],
+        has_older_policy: Callable[[], bool],
         pids: Callable[[], list[int]],
         render_metrics: Callable[[], bytes],
         live: LiveRequests,
@@ -80,6 +81,7 @@ class ConsoleServer:
         self._host = host
         self._port = port
         self._why_not_ready = why_not_ready
+        self._has_older_policy = has_older_policy
         self._pids = pids
         self._render_metrics = render_metrics
         self._live = live
@@ -137,7 +139,11 @@ class ConsoleServer:
 
     async def _readyz(self, _request: web.Request) -> web.Response:
         why_not = self._why_not_ready()
-        return web.Response(status=200 if why_not is None else 503, text=f"{why_not or 'ready'}\n")
+        if why_not is not None:
+            return web.Response(status=503, text=f"{why_not}\n")
+        # No reason to take requests from it: they are decided, by the policy before.
+        older = ", with an older policy: what the file says now cannot be used" if self._has_older_policy() else ""
+        return web.Response(text=f"ready{older}\n")
 
     async def _metrics(self, _request: web.Request) -> web.Response:
         return web.Response(body=self._render_metrics(), headers={"content-type": _PROMETHEUS_TEXT})

@@ -5,7 +5,7 @@ from typing import Any
 
 from sidecar.config.document import Loc
 from sidecar.injection.names import CONTAINERS, PREFIX, STATUS_ANNOTATION, VOLUMES
-from sidecar.injection.settings import Refusal, Settings, show
+from sidecar.injection.settings import Refusal, Settings
 
 Json = dict[str, Any]
 
@@ -55,8 +55,8 @@ def is_injected(pod: Mapping[str, Any]) -> bool:
     annotations, containers = metadata.get("annotations"), spec.get("initContainers")
     if not isinstance(annotations, dict) or not isinstance(containers, list):
         return False
-    names = {container.get("name") for container in containers if isinstance(container, dict)}
-    return STATUS_ANNOTATION in annotations and names.issuperset(CONTAINERS)
+    names = [container.get("name") for container in containers if isinstance(container, dict)]
+    return STATUS_ANNOTATION in annotations and all(name in names for name in CONTAINERS)
 
 
 def _malformed_metadata(metadata: object) -> Iterator[Refusal]:
@@ -84,10 +84,18 @@ def _malformed_list(owner: Json, loc: Loc, name: str, of: type = dict) -> Iterat
     for index, item in enumerate(items):
         if not isinstance(item, of):
             yield _malformed((*loc, name, index), item, "a mapping" if of is dict else "text")
+        elif isinstance(item, dict) and not isinstance(item.get("name"), str | None):
+            yield _malformed((*loc, name, index, "name"), item["name"], "text")
 
 
 def _malformed(loc: Loc, value: object, expected: str) -> Refusal:
-    return Refusal(loc, f"expected {expected}, got {show(value)}")
+    return Refusal(loc, f"expected {expected}, got {_kind_of(value)}")
+
+
+def _kind_of(value: object) -> str:
+    """The value itself may be a secret, of an environment."""
+    kinds = {dict: "a mapping", list: "a list", str: "text", bool: "true or false", type(None): "nothing"}
+    return kinds.get(type(value), "a number")
 
 
 def _find_half_injected(pod: Mapping[str, Any]) -> Iterator[Refusal]:
@@ -131,7 +139,7 @@ def _find_our_names(spec: Json) -> Iterator[Refusal]:
 
 def _find_our_ports(spec: Json, settings: Settings) -> Iterator[Refusal]:
     ours = settings.ports()
-    for loc, container in _all_containers(spec):
+    for loc, container in _others(spec):
         for index, port in enumerate(container.get("ports") or []):
             number = port.get("containerPort")
             if isinstance(number, int) and number in ours and port.get("protocol") in (None, "TCP"):
@@ -142,9 +150,9 @@ def _find_our_ports(spec: Json, settings: Settings) -> Iterator[Refusal]:
 
 
 def _find_other_envoys(spec: Json, settings: Settings) -> Iterator[Refusal]:
-    for loc, container in _all_containers(spec):
+    for loc, container in _others(spec):
         field = _envoy_field(container)
-        if field and container.get("name") not in CONTAINERS:
+        if field:
             yield Refusal(
                 (*loc, field),
                 "another Envoy, whose ports may be ours; remove it, or, if it uses none of "
@@ -160,6 +168,11 @@ def _envoy_field(container: Json) -> str:
     image = container.get("image")
     name = image.partition("@")[0].rpartition("/")[2].partition(":")[0] if isinstance(image, str) else ""
     return "image" if name == "envoy" else ""
+
+
+def _others(spec: Json) -> Iterator[tuple[Loc, Json]]:
+    """Those with one of our names are refused for that."""
+    return ((loc, it) for loc, it in _all_containers(spec) if it.get("name") not in CONTAINERS)
 
 
 def _all_containers(spec: Json) -> Iterable[tuple[Loc, Json]]:

@@ -31,6 +31,11 @@ class WorkerBoard:
         return None
 
     @property
+    def has_older_policy(self) -> bool:
+        """Whether a worker could not use what its policy file says, and goes on with what it had."""
+        return any(notice.has_failed_to_reload for notice, _ in self._last.values())
+
+    @property
     def pids(self) -> list[int]:
         """Of all that have said anything."""
         return [notice.pid for notice, _ in (self._last[worker] for worker in sorted(self._last))]

@@ -51,6 +51,7 @@ class FakeConsole:
         self.url = f"http://127.0.0.1:{self.port}"
         settings: dict[str, Any] = {
             "why_not_ready": lambda: self.why_not_ready,
+            "has_older_policy": lambda: False,
             "pids": lambda: [11, 12],
             "render_metrics": lambda: b"decisions_total 7\n",
             "live": self.live,
