@@ -9,7 +9,8 @@ from sidecar.config.document import suggest
 from sidecar.inference.cache import CachedClassifier, CacheSettings
 from sidecar.inference.examples import ExampleIndex, ExamplesUnusableError
 from sidecar.inference.onnx_classifier import SHIPPED_MODEL, ModelFolderError, OnnxClassifier
-from sidecar.inference.pool import ClassifierPool, available_processors
+from sidecar.inference.pool import ClassifierPool
+from sidecar.processors import available_processors
 from sidecar.routing.classification import Classification, ClassifierFailedError
 from sidecar.routing.router import Router
 

@@ -3,15 +3,14 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Protocol
+
+from sidecar.config.loaded import ReadFile, stamp
 
 _log = logging.getLogger("sidecar")
 
 # Kubernetes itself takes up to a minute to bring an edited ConfigMap into a pod.
 _SECONDS_BETWEEN_LOOKS = 1.0
-
-_Signature = tuple[tuple[str, int, int, int] | None, ...]
 
 
 class ReloadObserver(Protocol):
@@ -30,16 +29,16 @@ class PolicyFollower:
     """
 
     def __init__(
-        self, files: Callable[[], Iterable[Path]], load: Callable[[], str], faults: tuple[type[Exception], ...]
+        self, files: Callable[[], Iterable[ReadFile]], load: Callable[[], str], faults: tuple[type[Exception], ...]
     ) -> None:
-        """`files` are those in use now. `load` blocks, swaps, and returns the new hash; it raises one of `faults` for
-        a policy that cannot be used, and then leaves everything as it was.
+        """`files` are those that what is in use now was read from. `load` blocks, swaps, and returns the new hash; it
+        raises one of `faults` for a policy that cannot be used, and then leaves everything as it was.
         """
         self._files = files
         self._load = load
         self._faults = faults
         self._asked = asyncio.Event()
-        self._seen = self._look()
+        self._seen = tuple(files())
 
     def ask(self) -> None:
         """Load now, changed or not; safe in a signal handler of the event loop."""
@@ -64,6 +63,7 @@ class PolicyFollower:
                 _log.error("policy not reloaded, %s stays in use: %s", policy_hash, error)
                 observer.observe_reload(policy_hash, succeeded=False)
             else:
+                self._seen = tuple(self._files())
                 _log.info("policy reloaded: %s", policy_hash)
                 observer.observe_reload(policy_hash, succeeded=True)
 
@@ -74,14 +74,5 @@ class PolicyFollower:
         except TimeoutError:
             return
 
-    def _look(self) -> _Signature:
-        return tuple(map(_signature, self._files()))
-
-
-def _signature(file: Path) -> tuple[str, int, int, int] | None:
-    """None while it is gone, as between the two steps of some editors' saving."""
-    try:
-        found = file.stat()
-    except OSError:
-        return None
-    return str(file), found.st_ino, found.st_mtime_ns, found.st_size
+    def _look(self) -> tuple[ReadFile, ...]:
+        return tuple(ReadFile(file.path, stamp(file.path)) for file in self._files())

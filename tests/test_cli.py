@@ -26,9 +26,11 @@ def folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+def run(*arguments: object, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
     """The command, to its end."""
-    return subprocess.run(sidecar_command(*arguments), timeout=20, check=False, capture_output=True, text=True)
+    return subprocess.run(
+        sidecar_command(*arguments), input=stdin, timeout=20, check=False, capture_output=True, text=True
+    )
 
 
 def names_in(folder: Path) -> set[str]:
@@ -148,7 +150,7 @@ def test_a_place_that_cannot_be_listened_at_is_a_2_and_one_line(folder: Path) ->
         for socket, http, told in (
             (folder / "sidecar.sock", in_use, in_use.partition(":")[2]),
             (in_use, free, f"cannot listen on {in_use}"),
-            (folder / "none" / "sidecar.sock", free, "none/sidecar.sock: no such folder"),
+            (folder / "none" / "sidecar.sock", free, ".sock: no such folder"),
             (file, free, f"cannot listen on {file}: it exists, and is not a socket"),
         ):
             done = run("serve", "--policy", POLICY, "--socket", socket, "--http", http)
@@ -248,6 +250,70 @@ def test_a_tool_that_gets_a_faulty_policy_is_a_2_and_one_line(folder: Path, argu
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("sidecar: ") and "fallbak: unknown key" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["check", "-"], "nothing found"),
+        (["explain", "-", "hi there!"], "auto at /v1/chat/completions → gemini-flash"),
+        (["test", "-", "--tests", "TESTS"], "1 passed"),
+        (["test", "TESTS-POLICY", "--tests", "-"], "FAIL"),
+        (["envoy", "-"], "static_resources:"),
+    ],
+    ids=lambda arguments: " ".join(arguments[:2]),
+)
+def test_a_policy_may_come_from_standard_input(folder: Path, arguments: list[str], said: str) -> None:
+    tests = folder / "tests.yaml"
+    tests.write_text("tests: [{prompt: hi, expect: {tier: simple}}]\n")
+    files = {"TESTS": tests, "TESTS-POLICY": POLICY}
+    other_tests = "tests: [{prompt: hi, expect: {tier: reasoning}}]"
+    written = other_tests if "TESTS-POLICY" in arguments else POLICY.read_text()
+
+    done = run(*(files.get(argument, argument) for argument in arguments), stdin=written)
+
+    assert (done.returncode, done.stderr) == (1 if said == "FAIL" else 0, "")
+    assert said in done.stdout
+
+
+@pytest.mark.parametrize("command", [["check", "-"], ["explain", "-", "hi"], ["test", "-"], ["envoy", "-"]])
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("fallbak: gpt-4o\n", "-:1:1: fallbak: unknown key"),
+        ("", "-:1:1: the file is empty"),
+        ("a: " + "x" * 2_000_000, "-: larger than 1048576 bytes"),
+    ],
+    ids=["faulty", "empty", "endless"],
+)
+def test_a_mistake_in_standard_input_has_its_line(command: list[str], written: str, told: str) -> None:
+    done = run(*command, stdin=written)
+
+    assert done.returncode == (1 if command[0] == "check" else 2)
+    assert told in (done.stdout.replace("error: ", "") if command[0] == "check" else done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["explain", "-", "-"], "- stands for standard input, which can be one file only, not both policy and"),
+        (["test", "-", "--tests", "-"], "not both policy and tests"),
+        (["envoy", "-", "--overlay", "-"], "not both policy and overlay"),
+        (["replay", "-", "--policy", "-"], "--policy: expected a file, got -; every process of a replay reads it"),
+        (["replay", "-", "--policy", POLICY, "--against", "-"], "--against: expected a file, got -"),
+        (["classify", "--policy", "-"], "--policy: expected a file, got -"),
+        (["calibrate", "--strong-share", "0.3", "--policy", "-"], "--policy: expected a file, got -"),
+        (["serve", "--policy", "-"], "-: expected a file: it is read again when it changes"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_standard_input_is_refused_where_it_is_something_else_or_is_read_again(
+    arguments: list[object], told: str
+) -> None:
+    done = run(*arguments, stdin=POLICY.read_text())
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert told in done.stderr and len(done.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize("option", [["--at", "noon"], ["--header", "x-plan"], ["--header", ": free"]])

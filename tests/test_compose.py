@@ -9,10 +9,8 @@ import jsonschema
 import pytest
 import yaml
 
-from sidecar.cli import build_parser
-from sidecar.config.compile import load_config
+from sidecar.cli import build_parser, main
 from sidecar.demo.providers.catalog import DEMO_KEYS
-from sidecar.envoyconfig.render import render_envoy
 
 ROOT = Path(__file__).parents[1]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
@@ -35,10 +33,15 @@ def addresses(node: Any) -> list[tuple[str, int]]:
 
 
 @pytest.fixture(scope="module")
-def envoy() -> dict[str, Any]:
+def envoy(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The configuration that the service envoy-config writes."""
-    policy = load_config(ROOT / "examples/router.yaml")
-    loaded: dict[str, Any] = yaml.safe_load(render_envoy(policy, overlay=ROOT / "compose/envoy-overlay.yaml"))
+    folder = tmp_path_factory.mktemp("envoy")
+    mounted = {"/etc/sidecar": ROOT / "examples", "/compose": ROOT / "compose", "/etc/envoy": folder}
+    arguments = SERVICES["envoy-config"]["command"]
+    for there, here in mounted.items():
+        arguments = [argument.replace(there, str(here)) for argument in arguments]
+    assert main(arguments) == 0
+    loaded: dict[str, Any] = yaml.safe_load((folder / "envoy.yaml").read_text())
     return loaded
 
 
@@ -79,17 +82,18 @@ def test_envoy_asks_nobody_outside(envoy: dict[str, Any]) -> None:
         ("sidecar", 9903),
         ("sidecar", 9904),
         ("jaeger", 4317),
+        ("127.0.0.1", 9901),  # Envoy itself, for the status port
         ("providers", 8441),
         ("providers", 8442),
         ("providers", 8443),
     }
-    for name, port in asked - {("jaeger", 4317)}:
+    for name, port in asked - {("jaeger", 4317), ("127.0.0.1", 9901)}:
         assert any(argument.endswith((f"={port}", f":{port}")) for argument in SERVICES[name]["command"])
 
 
 def test_envoy_listens_where_compose_and_prometheus_expect_it(envoy: dict[str, Any]) -> None:
-    assert addresses(envoy["admin"]) == [("0.0.0.0", 9901)]
-    assert addresses(envoy["static_resources"]["listeners"]) == [("0.0.0.0", 10000)]
+    assert addresses(envoy["admin"]) == [("127.0.0.1", 9901)]
+    assert addresses(envoy["static_resources"]["listeners"]) == [("0.0.0.0", 10000), ("0.0.0.0", 9903)]
 
 
 def test_envoys_files_are_mounted_where_it_looks_for_them(envoy: dict[str, Any]) -> None:
@@ -106,7 +110,7 @@ def test_the_keys_are_those_that_the_stand_ins_accept() -> None:
 def test_prometheus_scrapes_services() -> None:
     config = yaml.safe_load((ROOT / "compose/prometheus.yaml").read_text())
     targets = [target for job in config["scrape_configs"] for it in job["static_configs"] for target in it["targets"]]
-    assert targets == ["sidecar:9902", "envoy:9901"]
+    assert targets == ["sidecar:9902", "envoy:9903"]
     assert {target for _, target in mounts()} >= set(config["rule_files"])
 
 

@@ -11,6 +11,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from sidecar.config.compile import load_config
+from sidecar.config.loaded import LoadedPolicy, ReadFile, load_policy, stamp
 from sidecar.reload import PolicyFollower
 from sidecar.workers import worker_address
 from tests.fakes.envoy import envoy_at, request_body, request_headers, router_metadata
@@ -185,11 +186,11 @@ async def test_a_policy_that_is_still_being_written_is_left_alone(tmp_path: Path
     loop = asyncio.get_running_loop()
     loaded: asyncio.Future[str] = loop.create_future()
 
-    def look() -> list[Path]:
+    def look() -> list[ReadFile]:
         """Each time there is more of it."""
         if written:
             file.write_text(written.pop(0))
-        return [file]
+        return [ReadFile(file, stamp(file))]
 
     def load() -> str:
         loop.call_soon_threadsafe(loaded.set_result, file.read_text())
@@ -199,6 +200,31 @@ async def test_a_policy_that_is_still_being_written_is_left_alone(tmp_path: Path
     following = asyncio.create_task(follower.follow(Unheeding(), "0"))
 
     assert await asyncio.wait_for(loaded, PATIENCE_SECONDS) == "012"
+    following.cancel()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("edited", ["router.yaml", "next.yaml"])
+async def test_an_edit_is_not_missed_that_comes_before_anybody_looks(tmp_path: Path, edited: str) -> None:
+    """Between the reading at the start and the first look afterwards a model is loaded."""
+    file = tmp_path / "router.yaml"
+    file.write_text(policy_text(0, "shadow: next.yaml"))
+    (tmp_path / "next.yaml").write_text(policy_text(1))
+    read = load_policy(file)
+    loop = asyncio.get_running_loop()
+    loaded: asyncio.Future[LoadedPolicy] = loop.create_future()
+
+    def load() -> str:
+        loop.call_soon_threadsafe(loaded.set_result, load_policy(file))
+        return "feedc0de"
+
+    (tmp_path / edited).write_text(policy_text(200, "shadow: next.yaml" if edited == file.name else ""))
+    follower = PolicyFollower(lambda: read.files, load, ())
+    following = asyncio.create_task(follower.follow(Unheeding(), "0"))
+
+    again = await asyncio.wait_for(loaded, PATIENCE_SECONDS)
+    configs = {"router.yaml": again.config, "next.yaml": again.shadows[0]}
+    assert [rule.name for rule in configs[edited].policy.rules] == ["number-200"]
     following.cancel()
 
 

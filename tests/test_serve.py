@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from sidecar.envoyconfig.command import run_render
 from tests.fakes.envoy import envoy_at, request_body, request_headers, router_metadata
 from tests.fakes.ports import free_port
 from tests.fakes.requests import body
@@ -61,6 +62,23 @@ def test_one_that_it_never_had_is_refused_at_the_start(folder: Path) -> None:
 
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.startswith(f"sidecar: {ENVOY} has no cluster 'brand-new'")
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("written", [ANOTHER_MODEL, "providers: [", ""])
+async def test_a_server_that_starts_anew_serves_what_envoy_was_configured_for(folder: Path, written: str) -> None:
+    policy, port, envoy = folder / "router.yaml", free_port(), folder / "envoy"
+    policy.write_text(MINIMAL)
+    run_render(policy, basic=False, out=envoy, overlay=None)
+    policy.write_text(written)
+
+    with Serving(folder / "s.sock", port, policy=policy, envoy=envoy / "envoy.yaml") as serving:
+        assert await _is_decided(folder / "s.sock")
+        eventually(lambda: get(f"http://127.0.0.1:{port}/readyz"), (200, OLDER))
+
+        policy.write_text(MINIMAL)
+        serving.wait_for_line("policy reloaded")
+        eventually(lambda: get(f"http://127.0.0.1:{port}/readyz"), (200, "ready\n"))
 
 
 @pytest.mark.asyncio

@@ -86,7 +86,7 @@ def add_serve(commands: Commands) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     # Before the forks: a mistake in the policy is told once, and what is imported here the children share.
-    from sidecar.config.carried import NotCarriedError, load_carried_policy
+    from sidecar.config.carried import NotCarriedError, load_first_policy
     from sidecar.config.document import ConfigError
     from sidecar.notices.channel import open_channel
 
@@ -98,7 +98,7 @@ def _run(options: argparse.Namespace) -> int:
         print(f"sidecar: {options.workers} workers need ports beyond {values.HIGHEST_PORT}", file=sys.stderr)
         return EXIT_UNUSABLE
     try:
-        loaded = load_carried_policy(options.policy, options.envoy)
+        loaded = load_first_policy(options.policy, options.envoy)
     except (ConfigError, NotCarriedError) as error:
         print(f"sidecar: {error}", file=sys.stderr)
         return EXIT_UNUSABLE

@@ -1,18 +1,41 @@
 """Whether an Envoy configuration, as it stands in a file, can carry out the plans of a policy."""
 
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 
 import yaml
 
+from sidecar.config.document import ConfigError
 from sidecar.config.loaded import LoadedPolicy, load_policy
 from sidecar.routing.policy import Model
+
+POLICY_COPY = "envoy.policy.yaml"
+"""Beside an Envoy configuration: the policy that it was written for."""
+
+_log = logging.getLogger("sidecar")
 
 _LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class NotCarriedError(Exception):
     """Envoy would answer 503, or go on to the next model, where a plan names a cluster that it does not have."""
+
+
+def load_first_policy(file: Path, envoy: Path | None) -> LoadedPolicy:
+    """What a server starts with: the policy or, where that cannot be used, the one that Envoy was configured for.
+
+    So a server that died comes back, whatever has been written into the file since Envoy started. Raises as
+    `load_carried_policy` where there is no such copy.
+    """
+    try:
+        return load_carried_policy(file, envoy)
+    except (ConfigError, NotCarriedError) as error:
+        copy = None if envoy is None else envoy.with_name(POLICY_COPY)
+        if copy is None or not copy.is_file():
+            raise
+        _log.error("policy not loaded, the one in %s is used: %s", copy, error)
+        return load_policy(file, copy)
 
 
 def load_carried_policy(file: Path, envoy: Path | None) -> LoadedPolicy:

@@ -11,8 +11,8 @@ from sidecar.config.compiling.meaning import hash_meaning
 from sidecar.config.compiling.models import compile_fallbacks, compile_models, compile_providers
 from sidecar.config.compiling.names import Names
 from sidecar.config.compiling.requests import compile_tests
-from sidecar.config.compiling.rules import compile_requirements, compile_rules
-from sidecar.config.compiling.signals import compile_read_headers, compile_reader
+from sidecar.config.compiling.rules import compile_requirements, compile_rules, find_windows
+from sidecar.config.compiling.signals import compile_read_headers, compile_reader, compile_search
 from sidecar.config.defaults import (
     DEFAULT_DIFFICULTY,
     DEFAULT_INTENT_TIERS,
@@ -97,6 +97,7 @@ def _compile_policy(names: Names, providers: dict[str, Provider]) -> Policy:
     models = compile_models(names, providers)
     fallbacks = compile_fallbacks(names, models)
     rules, virtual_models = compile_rules(names)
+    requirements = compile_requirements(names)
     return Policy(
         models=models,
         virtual_models=virtual_models,
@@ -105,8 +106,10 @@ def _compile_policy(names: Names, providers: dict[str, Provider]) -> Policy:
         plans=build_plans(models.values(), fallbacks, _compile_rank(written)),
         hash="",
         reader=compile_reader(names, models.values()),
-        requirements=compile_requirements(names),
+        search=compile_search(names),
+        requirements=requirements,
         rules=rules,
+        windows=find_windows(requirements, rules, virtual_models.values()),
         examples=compile_examples(names),
         conversation_turns=written.conversation.turns,
         callers_may=CallersMay(

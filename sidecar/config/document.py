@@ -1,8 +1,10 @@
 """A YAML document as plain data whose every value knows where it stands, so that a mistake can be shown."""
 
 import difflib
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -12,6 +14,8 @@ from sidecar.config.kinds import KINDS
 
 Loc = tuple[str | int, ...]
 """The keys and indices that lead to a value from the top."""
+
+STANDARD_INPUT = Path("-")
 
 # A policy of a thousand models and a thousand rules is a third of that; reading more would hold up the start.
 _MOST_BYTES = 1024 * 1024
@@ -177,15 +181,15 @@ class _TooMuchError(Exception):
 
 
 def read_document(file: Path) -> Document:
-    """The document in that file. Raises ConfigError."""
+    """The document in that file, or in standard input. Raises ConfigError."""
     node = _compose(file, _read_text(file))
     reader = _Reader(file)
     try:
         document = Document(file, reader.read(node), node)
     except _TooMuchError as error:
-        raise _whole(file, "too-many-values", str(error), *error.place) from error
+        raise fault_of_file(file, "too-many-values", str(error), *error.place) from error
     except RecursionError as error:
-        raise _whole(file, "nested-too-deeply", "nested too deeply") from error
+        raise fault_of_file(file, "nested-too-deeply", "nested too deeply") from error
     if reader.findings:
         raise ConfigError(tuple(reader.findings))
     return document
@@ -204,16 +208,29 @@ def closest(word: str, known: Iterable[str]) -> str | None:
 
 
 def _read_text(file: Path) -> str:
-    if file.exists() and not file.is_file():
-        raise _whole(file, "file-unreadable", "not a file")
+    if file != STANDARD_INPUT and file.exists() and not file.is_file():
+        raise fault_of_file(file, "file-unreadable", "not a file")
     try:
-        if file.stat().st_size > _MOST_BYTES:
-            raise _whole(file, "file-too-large", f"larger than {_MOST_BYTES} bytes")
-        return file.read_text("utf-8")
+        written = _read_standard_input() if file == STANDARD_INPUT else _read_start(file)
+        if len(written) > _MOST_BYTES:
+            raise fault_of_file(file, "file-too-large", f"larger than {_MOST_BYTES} bytes")
+        return written.decode("utf-8")
     except OSError as error:
-        raise _whole(file, "file-unreadable", str(error.strerror)) from error
+        raise fault_of_file(file, "file-unreadable", str(error.strerror)) from error
     except UnicodeDecodeError as error:
-        raise _whole(file, "file-unreadable", f"not UTF-8: {error.reason} at byte {error.start}") from error
+        raise fault_of_file(file, "file-unreadable", f"not UTF-8: {error.reason} at byte {error.start}") from error
+
+
+def _read_start(file: Path) -> bytes:
+    """As much as is needed to see whether it is too large."""
+    with file.open("rb") as opened:
+        return opened.read(_MOST_BYTES + 1)
+
+
+@cache
+def _read_standard_input() -> bytes:
+    """Likewise. Commands that look at a policy more than once get it more than once."""
+    return sys.stdin.buffer.read(_MOST_BYTES + 1)
 
 
 def _compose(file: Path, text: str) -> yaml.Node:
@@ -223,20 +240,21 @@ def _compose(file: Path, text: str) -> yaml.Node:
         except yaml.YAMLError:
             node = yaml.compose(text, yaml.SafeLoader)  # slow, but it says better what is wrong
     except RecursionError as error:
-        raise _whole(file, "nested-too-deeply", "nested too deeply") from error
+        raise fault_of_file(file, "nested-too-deeply", "nested too deeply") from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         problem = "not YAML: " + ", ".join(filter(None, (error.context, error.problem)))
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise _whole(file, "not-yaml", problem, line, column) from error
+        raise fault_of_file(file, "not-yaml", problem, line, column) from error
     except yaml.YAMLError as error:
-        raise _whole(file, "not-yaml", f"not YAML: {error}") from error
+        raise fault_of_file(file, "not-yaml", f"not YAML: {error}") from error
     if node is None:
-        raise _whole(file, "file-empty", "the file is empty", 1, 1)
+        raise fault_of_file(file, "file-empty", "the file is empty", 1, 1)
     return node
 
 
-def _whole(file: Path, id_: str, message: str, line: int = 0, column: int = 0) -> ConfigError:
+def fault_of_file(file: Path, id_: str, message: str, line: int = 0, column: int = 0) -> ConfigError:
+    """Of the file as a whole, unless there is a place in it."""
     return ConfigError((_find(id_, file, (line, column), message),))
 
 

@@ -19,6 +19,7 @@ SECTIONS = {
     "models.NAME.price": "Price",
     "virtual_models.NAME": "VirtualModel",
     "signals": "Signals",
+    "signals.keywords.NAME, signals.patterns.NAME": "Search",
     "requirements[]": "StandingRequirement",
     "require": "Requirement",
     "rules[]": "Rule",

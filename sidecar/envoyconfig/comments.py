@@ -5,6 +5,7 @@ from pathlib import Path
 
 from sidecar.envoyconfig.parts.chat_routes import ChatRoute
 from sidecar.envoyconfig.parts.names import (
+    ADMIN,
     CONFIG_FOLDER,
     EDGE,
     MODELS,
@@ -12,8 +13,10 @@ from sidecar.envoyconfig.parts.names import (
     OUTCOMES,
     SIDECAR,
     SOCKET_FOLDER,
+    STATUS,
     provider_cluster,
 )
+from sidecar.envoyconfig.parts.places import Places
 from sidecar.envoyconfig.parts.upstreams import Upstream
 from sidecar.envoyconfig.text import writing
 from sidecar.routing.api import Api
@@ -74,13 +77,13 @@ _OF_ROUTES = {
 }
 
 
-def header_of(upstreams: Iterable[Upstream], overlay: Path | None, *, is_basic: bool) -> str:
+def header_of(upstreams: Iterable[Upstream], overlay: Path | None, places: Places, *, is_basic: bool) -> str:
     """The lines at the top."""
     name = "basic" if is_basic else "resilient"
-    options = " --basic" * is_basic + (f" --overlay {overlay.name}" if overlay else "")
+    options = " --basic" * is_basic + (f" --overlay {overlay.name}" if overlay else "") + places.options()
     folders = sorted({f"{upstream.key_folder} (raw keys)" for upstream in upstreams if upstream.key_file})
     beside = "set_model.lua, *-key.yaml" if folders else "set_model.lua"
-    places = [f"{CONFIG_FOLDER} ({beside})", *folders, f"{SOCKET_FOLDER} (sockets of the sidecar)"]
+    files = [f"{CONFIG_FOLDER} ({beside})", *folders, f"{SOCKET_FOLDER} (sockets of the sidecar)"]
     lines = [
         f"The {name} gateway: {_BASIC if is_basic else _RESILIENT}",
         f"Rendered by `sidecar envoy POLICY{options}`.",
@@ -89,7 +92,7 @@ def header_of(upstreams: Iterable[Upstream], overlay: Path | None, *, is_basic: 
         "One request passes two listeners of this Envoy:",
         "  edge     takes the client's request, asks the sidecar for a plan, carries it out with retries",
         "  models   gives each attempt what its model needs: model id in the body, host, path, key",
-        f"Files it needs: {', '.join(places)}.",
+        f"Files it needs: {', '.join(files)}.",
         "A block marked &name stands again wherever *name is written.",
     ]
     return "".join(f"# {line}".rstrip() + "\n" for line in lines) + "\n"
@@ -123,10 +126,12 @@ def comments_on(models: Iterable[Model], chats: Iterable[ChatRoute], *, is_basic
         ("overload_manager",): _CEILING,
         (*listeners, EDGE): _heading("edge: the clients' side"),
         (*listeners, MODELS): _heading("models: the providers' side, one pass per attempt"),
+        (*listeners, STATUS): _heading("status: health and statistics; nothing else of the admin interface"),
         (*clusters, models[0].cluster): _heading("one attempt on a model: into `models`, with the model's name"),
         (*clusters, provider_cluster(models[0].name)): _heading("the providers: address, TLS, key, breaker"),
         (*clusters, SIDECAR): _heading("the sidecar, its collector and the trace collector"),
         (*clusters, OUTCOMES): _OUTCOMES,
+        (*clusters, ADMIN): "\nThis Envoy itself, for the listener `status`.",
         **{(*edge, key): text for key, text in _OF_EDGE.items()},
         **{(*inner, key): text for key, text in _OF_MODELS.items()},
         **{(*edge, *_routes("llm"), chat.name): _of_chat(chat, is_basic=is_basic) for chat in chats},

@@ -13,9 +13,11 @@ from sidecar.envoyconfig.parts.edge_routes import edge_routes
 from sidecar.envoyconfig.parts.keys import key_file_name, key_secret
 from sidecar.envoyconfig.parts.messages import bootstrap, cluster
 from sidecar.envoyconfig.parts.models import models_listener
+from sidecar.envoyconfig.parts.places import AS_SHIPPED, Places
 from sidecar.envoyconfig.parts.process import whole_bootstrap
 from sidecar.envoyconfig.parts.provider_clusters import provider_cluster_of
 from sidecar.envoyconfig.parts.retries import count_attempts
+from sidecar.envoyconfig.parts.status import admin_cluster, status_listener
 from sidecar.envoyconfig.parts.upstreams import CannotRenderError, Upstream, read_upstreams
 from sidecar.envoyconfig.shared import shared_parts
 from sidecar.envoyconfig.shipped import shipped_file
@@ -27,26 +29,31 @@ ENVOY_FILE = "envoy.yaml"
 SET_MODEL_FILE = "set_model.lua"
 
 
-def render_envoy(config: Config, *, is_basic: bool = False, overlay: Path | None = None) -> str:
+def render_envoy(
+    config: Config, *, is_basic: bool = False, overlay: Path | None = None, places: Places = AS_SHIPPED
+) -> str:
     """Envoy's bootstrap for that policy, as YAML.
 
     `is_basic`: retries stay on the chosen model, for an Envoy that is older than 1.40. `overlay`: a file of edits, as
-    `apply_overlay` takes it. Raises CannotRenderError for the policy and ConfigError for the overlay.
+    `apply_overlay` takes it. `places`: other addresses than the shipped ones. Raises CannotRenderError for the policy
+    and ConfigError for the overlay.
     """
     policy, upstreams, chats = config.policy, read_upstreams(config), plan_chat_routes(config.policy)
-    tree = to_tree(_build(policy, upstreams, chats, is_basic=is_basic))
+    tree = to_tree(_build(policy, upstreams, chats, places, is_basic=is_basic))
     if overlay is not None:
         tree = apply_overlay(tree, overlay)
     shared = shared_parts(chats, upstreams.values(), is_basic=is_basic)
     text = write_yaml(tree, shared, comments_on(policy.models.values(), chats, is_basic=is_basic))
-    return header_of(upstreams.values(), overlay, is_basic=is_basic) + text
+    return header_of(upstreams.values(), overlay, places, is_basic=is_basic) + text
 
 
-def render_files(config: Config, *, is_basic: bool = False, overlay: Path | None = None) -> dict[str, str]:
+def render_files(
+    config: Config, *, is_basic: bool = False, overlay: Path | None = None, places: Places = AS_SHIPPED
+) -> dict[str, str]:
     """All files of Envoy's folder by name: the bootstrap, where each provider's key is, and set_model.lua."""
     with_key = [upstream for upstream in read_upstreams(config).values() if upstream.key_file]
     return {
-        ENVOY_FILE: render_envoy(config, is_basic=is_basic, overlay=overlay),
+        ENVOY_FILE: render_envoy(config, is_basic=is_basic, overlay=overlay, places=places),
         **{key_file_name(upstream): render_key(upstream) for upstream in with_key},
         SET_MODEL_FILE: shipped_file("envoy", SET_MODEL_FILE).read_text("utf-8"),
     }
@@ -58,21 +65,23 @@ def render_key(upstream: Upstream) -> str:
 
 
 def _build(
-    policy: Policy, upstreams: dict[str, Upstream], chats: list[ChatRoute], *, is_basic: bool
+    policy: Policy, upstreams: dict[str, Upstream], chats: list[ChatRoute], places: Places, *, is_basic: bool
 ) -> bootstrap.Bootstrap:
     routes = edge_routes(chats, unspoken_apis(policy), is_basic=is_basic)
     attempts = count_attempts(chats, is_basic=is_basic)
-    edge = edge_listener(routes, attempts, policy.reader.wanted_headers, is_basic=is_basic)
-    listeners = [edge, models_listener(policy, upstreams, is_basic=is_basic)]
+    edge = edge_listener(routes, attempts, policy.reader.wanted_headers, places)
+    status = [status_listener(places.status)] if places.status else []
+    listeners = [edge, models_listener(policy, upstreams, is_basic=is_basic), *status]
     clusters = [
         *map(attempt_cluster, policy.models.values()),
         *(provider_cluster_of(it, upstreams[it.provider], is_basic=is_basic) for it in policy.models.values()),
-        sidecar_cluster(),
+        sidecar_cluster(places.workers),
         outcomes_cluster(),
-        otlp_cluster(),
+        *([otlp_cluster(places.otlp)] if places.otlp else []),
+        *([admin_cluster(places.admin)] if places.status else []),
     ]
     _refuse_same_names(clusters)
-    return whole_bootstrap(listeners, clusters)
+    return whole_bootstrap(listeners, clusters, places.admin)
 
 
 def _refuse_same_names(clusters: Iterable[cluster.Cluster]) -> None:

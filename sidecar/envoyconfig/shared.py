@@ -10,7 +10,6 @@ from sidecar.envoyconfig.parts.edge_routes import carries_a_prompt, no_sidecar
 from sidecar.envoyconfig.parts.local_replies import anthropic_shaped, shared_mappers
 from sidecar.envoyconfig.parts.messages import protobuf
 from sidecar.envoyconfig.parts.models import anthropic_version
-from sidecar.envoyconfig.parts.outcome_feed import token_usage
 from sidecar.envoyconfig.parts.provider_clusters import (
     breakers,
     by_dns,
@@ -44,7 +43,6 @@ def shared_parts(chats: list[ChatRoute], upstreams: Iterable[Upstream], *, is_ba
         "no-panic": no_panic(),
         "keepalive": keepalive(),
         "http2": http2(),
-        "token-usage": token_usage(),
     }
     parts |= {"retries": same_model()} if is_basic else {"failover": failover(chats)}
     for upstream in upstreams:

@@ -6,9 +6,10 @@ import sys
 import time
 
 from sidecar.finetuning.comparison import Comparison, Figures
-from sidecar.finetuning.train import Trained, TrainOptions, train
-from sidecar.inference.pool import available_processors
+from sidecar.finetuning.train import Trained, TrainOptions, describe, train
 from sidecar.offline.loading import load_setup
+from sidecar.policytools.printing import write_json, write_text
+from sidecar.processors import available_processors
 
 _SECONDS_BETWEEN_LINES = 30.0
 
@@ -25,20 +26,20 @@ def run_train(options: argparse.Namespace) -> None:
     """Raises InputError."""
     setup = load_setup(options.policy, options.model)
     progress = _Progress()
-    trained = train(
-        TrainOptions(
-            data=options.data,
-            out=options.out,
-            start=setup.folder,
-            epochs=options.epochs,
-            seed=options.seed,
-            threads=options.threads or available_processors(),
-        ),
-        setup.tier_rule,
-        progress,
+    told = TrainOptions(
+        data=options.data,
+        out=options.out,
+        start=setup.folder,
+        epochs=options.epochs,
+        seed=options.seed,
+        threads=options.threads or available_processors(),
     )
+    trained = train(told, setup.tier_rule, progress)
     progress.close()
-    sys.stdout.write(render(trained, options))
+    if options.json:
+        write_json({"model": str(options.out.resolve()), **describe(trained, told)})
+    else:
+        write_text(render(trained, options))
 
 
 def render(trained: Trained, options: argparse.Namespace) -> str:

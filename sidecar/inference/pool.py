@@ -1,11 +1,9 @@
 """Classifying beside the event loop: a few threads, a short queue, and no waiting in vain for either."""
 
 import asyncio
-import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from sidecar.routing.classification import Classification, ClassifierOverloadedError
 
@@ -69,22 +67,6 @@ class ClassifierPool:
 
     def _release(self) -> None:
         self._admitted -= 1
-
-
-def available_processors(cpu_max: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
-    """How many threads can really run at once: the affinity mask, and a container's CPU quota."""
-    processors = len(os.sched_getaffinity(0))
-    quota = _read_quota(cpu_max)
-    return max(1, min(processors, round(quota))) if quota else processors
-
-
-def _read_quota(cpu_max: Path) -> float | None:
-    """Processors granted by cgroup v2 (`200000 100000` is two), or None if there is no limit (`max 100000`)."""
-    try:
-        quota, period = cpu_max.read_text().split()
-        return int(quota) / int(period)
-    except (OSError, ValueError):
-        return None
 
 
 def _call_soon(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:

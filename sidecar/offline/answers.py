@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from sidecar.inference.onnx_classifier import OnnxClassifier
 from sidecar.inference.tokenizer import Tokens
+from sidecar.processors import available_processors
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Answers:
 
 def answer(classifier: OnnxClassifier, texts: Sequence[str]) -> Answers:
     """Ask one prompt at a time, as the sidecar does, on all processors."""
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(available_processors()) as pool:
         readings = list(pool.map(classifier.read, texts))
     return Answers(
         probabilities=np.array([reading.probabilities for reading in readings], dtype=np.float64),

@@ -5,11 +5,11 @@ import sys
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
-from sidecar.inference.pool import available_processors
 from sidecar.offline.calibrate import Target, calibrate, read_entries
 from sidecar.offline.classify import classify_lines
 from sidecar.offline.loading import load_setup
 from sidecar.offline.report import as_json, render
+from sidecar.processors import available_processors
 from sidecar.streams.lines import InputError, read_lines
 from sidecar.streams.progress import with_progress
 

@@ -12,7 +12,6 @@ from typing import BinaryIO
 
 from sidecar.config.compile import load_config
 from sidecar.config.tests_file import load_tests
-from sidecar.inference.pool import available_processors
 from sidecar.policytools.explain.explanation import explain
 from sidecar.policytools.explain.render import render as render_explanation
 from sidecar.policytools.explain.request import Sender, read_call
@@ -27,6 +26,7 @@ from sidecar.policytools.screen import screen_of
 from sidecar.policytools.testing import report
 from sidecar.policytools.testing.junit import junit_xml
 from sidecar.policytools.testing.run import run_tests
+from sidecar.processors import available_processors
 from sidecar.routing.router import Routers
 from sidecar.streams.lines import InputError
 from sidecar.streams.progress import with_progress

@@ -4,7 +4,8 @@ A condition is data and a method; they compose by `AllOf`, `AnyOf` and `Not`. No
 text: that was done once, when the signals were read.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import time, tzinfo
 from typing import Literal, Protocol
 
@@ -15,6 +16,8 @@ Amount = Literal["input_tokens", "max_output_tokens", "turns", "tools", "images"
 Flag = Literal["json", "stream"]
 Word = Literal["model", "endpoint", "language", "script"]
 NameSet = Literal["keywords", "patterns"]
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 class Condition(Protocol):
@@ -167,14 +170,23 @@ class HeaderIs(_OfSignals):
 
 @dataclass(frozen=True, slots=True)
 class NamesFound(_OfSignals):
-    """One of these keyword or pattern lists was found in the prompt."""
+    """Something of one of these keyword or pattern lists was found where the policy has them looked for."""
 
     kind: NameSet
     names: frozenset[str]
+    in_request: bool = False
+    """Whether that is everywhere in the request, and not in its prompt alone."""
+    if_unsearched: bool = False
+    """Whether it holds for a request that could not be searched."""
 
     def holds(self, signals: Signals, classification: Classification | None) -> bool:
         """At least one."""
-        return not self.names.isdisjoint(getattr(signals, self.kind))
+        is_found = not self.names.isdisjoint(getattr(signals, self.kind))
+        return is_found or (self.if_unsearched and self.is_unsearched(signals))
+
+    def is_unsearched(self, signals: Signals) -> bool:
+        """Whether nobody knows what stands there: a body too large to be read has no prompt either."""
+        return signals.personal_data is None and (self.in_request or not signals.turns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +223,12 @@ class InTime(_OfSignals):
             return day in self.days
         return clock < self.end and (day - 1) % 7 in self.days
 
+    def __str__(self) -> str:
+        """`sat,sun 18:00-24:00 Europe/Berlin`: as decision records call it."""
+        days = "" if len(self.days) == len(DAYS) else ",".join(DAYS[day] for day in sorted(self.days)) + " "
+        end = f"{self.end:%H:%M}" if self.end > time(0) else "24:00"
+        return f"{days}{self.start:%H:%M}-{end} {self.zone}"
+
 
 @dataclass(frozen=True, slots=True)
 class IntentIn(_OfClassification):
@@ -235,3 +253,23 @@ class ReadingWithin(_OfClassification):
         """Both bounds included; False if the classifier does not tell it."""
         value = getattr(classification, self.reading, None)
         return value is not None and self.least <= value <= self.most
+
+
+def if_in_doubt(condition: Condition, *, holds: bool = True) -> Condition:
+    """The same, but for requests that could not be searched for keywords and patterns it holds, or does not."""
+    if isinstance(condition, AllOf | AnyOf):
+        return type(condition)(tuple([if_in_doubt(each, holds=holds) for each in condition.conditions]))
+    if isinstance(condition, Not):
+        return Not(if_in_doubt(condition.condition, holds=not holds))
+    return replace(condition, if_unsearched=holds) if isinstance(condition, NamesFound) else condition
+
+
+def time_windows(condition: Condition) -> Iterator[InTime]:
+    """Those that it looks at."""
+    if isinstance(condition, AllOf | AnyOf):
+        for each in condition.conditions:
+            yield from time_windows(each)
+    elif isinstance(condition, Not):
+        yield from time_windows(condition.condition)
+    elif isinstance(condition, InTime):
+        yield condition

@@ -12,7 +12,7 @@ from sidecar.routing.plan import Needs, choose, choose_pinned
 from sidecar.routing.policy import Model, Plan, Policy
 from sidecar.routing.reason import Reason
 from sidecar.routing.rejection import RejectedError
-from sidecar.routing.rules import NO_REQUIREMENT, Action, Requirement, Rule, TierBounds, VirtualModel
+from sidecar.routing.rules import NO_REQUIREMENT, Action, Arm, Requirement, Rule, TierBounds, VirtualModel
 from sidecar.routing.signals import TENANT, Signals
 from sidecar.routing.tier import Tier
 from sidecar.routing.trail import Move, Trail
@@ -80,6 +80,7 @@ def decide(policy: Policy, signals: Signals, evidence: Evidence, trail: Trail) -
     """
     trail.readings, trail.unread, trail.missing = evidence.readings, evidence.unread, evidence.missing
     trail.earlier = evidence.earlier
+    trail.windows = {name: window.holds(signals, None) for name, window in policy.windows.items()}
     virtual = policy.virtual_models.get(signals.model)
     if virtual is None:
         return _decide_pinned(policy, signals, evidence, trail)
@@ -106,10 +107,8 @@ def _decide_pinned(policy: Policy, signals: Signals, evidence: Evidence, trail: 
     if isinstance(rule, _Unknown):
         return None
     requirement = _standing_requirement(policy, signals, trail)
-    if rule is not None:
-        trail.rule = rule.name
-        _refuse_if_told(rule)
-        requirement &= rule.action.requirement
+    for action in _actions(rule, signals, trail):
+        requirement &= action.requirement
     trail.move(Reason.PINNED, model.tier)
     stand_ins = policy.models_by_preference(signals.endpoint, model.tier)
     needs = Needs(signals, requirement, policy.callers_may.set_max_cost)
@@ -127,7 +126,7 @@ def _matching_rule(
     """The first that matches. Without a classification, and none to come, rules that need one do not."""
     classification = evidence.readings[-1] if evidence.readings else None
     for rule in rules:
-        if only_restricting and not _restricts(rule.action):
+        if only_restricting and not _restricts(rule, signals):
             continue
         if classification is None and rule.condition.needs_classification:
             if evidence.missing is None:
@@ -138,9 +137,10 @@ def _matching_rule(
     return None
 
 
-def _restricts(action: Action) -> bool:
+def _restricts(rule: Rule, signals: Signals) -> bool:
     """Whether it says what must not happen; only that concerns who asks for a model by its name."""
-    return action.reject is not None or action.requirement != Requirement()
+    arm = _arm_of(rule, signals)
+    return rule.action.restricts or (arm is not None and arm.action.restricts)
 
 
 def _find_terms(
@@ -149,11 +149,7 @@ def _find_terms(
     rule = _matching_rule((*virtual.rules, *policy.rules), signals, evidence)
     if isinstance(rule, _Unknown):
         return None
-    actions = [virtual.action]
-    if rule is not None:
-        trail.rule = rule.name
-        _refuse_if_told(rule)
-        actions += _with_arm(rule, signals, trail)
+    actions = [virtual.action, *_actions(rule, signals, trail)]
     requirement = _standing_requirement(policy, signals, trail)
     least, most = Tier.SIMPLE, Tier.REASONING
     for action in actions:
@@ -165,18 +161,24 @@ def _find_terms(
     return _Terms(settling, bounds, requirement)
 
 
-def _with_arm(rule: Rule, signals: Signals, trail: Trail) -> Iterator[Action]:
+def _actions(rule: Rule | None, signals: Signals, trail: Trail) -> Iterator[Action]:
+    """Of the rule that matched and of the arm of its split, if there are any. Raises RejectedError if it rejects."""
+    if rule is None:
+        return
+    trail.rule = rule.name
+    refusal = rule.action.reject
+    if refusal is not None:
+        raise RejectedError(Reason.REJECTED_BY_RULE, refusal.message, status=refusal.status)
     yield rule.action
-    if rule.action.split is not None:
-        arm = rule.action.split.arm_of(rule.name, signals.keys)
+    arm = _arm_of(rule, signals)
+    if arm is not None:
         trail.arm = arm.name
         yield arm.action
 
 
-def _refuse_if_told(rule: Rule) -> None:
-    refusal = rule.action.reject
-    if refusal is not None:
-        raise RejectedError(Reason.REJECTED_BY_RULE, refusal.message, status=refusal.status)
+def _arm_of(rule: Rule, signals: Signals) -> Arm | None:
+    split = rule.action.split
+    return None if split is None else split.arm_of(rule.name, signals.keys)
 
 
 def _standing_requirement(policy: Policy, signals: Signals, trail: Trail) -> Requirement:

@@ -11,7 +11,7 @@ from sidecar.routing.rules import Requirement
 from sidecar.routing.signals import TENANT, Signals
 from sidecar.routing.trail import Trail
 
-# The estimate of a request's tokens is off by about this at the most: refuse only what is surely too long.
+# The estimate of what a request holds is off by about this at the most: refuse only what is surely too long.
 _ESTIMATE_ERROR = 2
 
 # More than the attempts of any sensible retry policy; a longer plan would only be carried about.
@@ -38,6 +38,11 @@ class Needs:
     def tokens(self) -> int:
         """What a context window has to hold: the input and the output asked for."""
         return self.signals.input_tokens + self.signals.max_output_tokens
+
+    @property
+    def least_tokens(self) -> int:
+        """The same if the estimate is far too high. Only the input is estimated; the output's limit is as it says."""
+        return self.signals.input_tokens // _ESTIMATE_ERROR + self.signals.max_output_tokens
 
     def why_not(self, model: Model, tokens: int) -> str | None:
         """Why that model cannot take the request; None if it can."""
@@ -83,13 +88,13 @@ def estimate_cost(model: Model, signals: Signals) -> float:
 
 
 def choose(models: Plan, needs: Needs, trail: Trail) -> Plan:
-    """Those that can take the request; if none can, those that can if the estimate of its tokens is too high.
+    """Those that can take the request; if none can, those that can if the estimate of its input is too high.
 
     Raises RejectedError if no model can.
     """
     plan = _fitting(models, needs, needs.tokens, trail)
     if not plan:
-        plan = _fitting(models, needs, needs.tokens // _ESTIMATE_ERROR, Trail())
+        plan = _fitting(models, needs, needs.least_tokens, Trail())
         for model in plan:
             trail.excluded.pop(model.name, None)
     if not plan:

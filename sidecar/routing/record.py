@@ -1,7 +1,8 @@
 """The decision record: one JSON object that says what was decided, on what grounds, and what else was possible.
 
 Canonical: the same policy, signals and classifications give the same bytes in the server, in Envoy's log and in every
-tool. So there are no times, no ids and no text of the request in it, and numbers are rounded.
+tool. So there are no ids and no text of the request in it, numbers are rounded, and of the time it says only in which
+of the policy's windows it was.
 """
 
 import msgspec
@@ -63,7 +64,7 @@ def _grounds(signals: Signals, trail: Trail) -> dict[str, object]:
         "readings": [_describe(reading) for reading in trail.readings],
         "earlier": [_describe(reading) for reading in trail.earlier],
         "unread": trail.unread,
-        "signals": describe_signals(signals),
+        "signals": {**describe_signals(signals), "time": trail.windows},
     }
 
 

@@ -1,5 +1,7 @@
 """Decision records, read: what was decided, and what it was decided on, so that it can be decided again."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import msgspec
@@ -61,7 +63,7 @@ class RecordedReading(msgspec.Struct, frozen=True, gc=False):
 
 
 class RecordedSignals(msgspec.Struct, frozen=True):
-    """As `describe_signals` writes them."""
+    """As a decision record has them."""
 
     endpoint: Endpoint
     path: str
@@ -84,6 +86,8 @@ class RecordedSignals(msgspec.Struct, frozen=True):
     keys: dict[str, str]
     tier: str | None
     max_cost: float | None
+    time: dict[str, bool] = {}
+    """The policy's time windows, and whether the request came in each."""
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -126,12 +130,20 @@ def read_record(record: bytes | str) -> Record:
     return _DECODER.decode(record)
 
 
-def signals_from_record(recorded: RecordedSignals, received: datetime) -> Signals:
+@dataclass(frozen=True, slots=True)
+class SignalsOnRecord(Signals):
+    """With what a record says of the time, which is less than the time itself."""
+
+    windows: Mapping[str, bool] = field(default_factory=dict)
+    """Time windows, and whether the request came in each."""
+
+
+def signals_from_record(recorded: RecordedSignals, received: datetime) -> SignalsOnRecord:
     """As they were read of the request; a record does not say when that was.
 
     Headers that name a person have the hash for a value, after a `#`.
     """
-    return Signals(
+    return SignalsOnRecord(
         endpoint=recorded.endpoint,
         path=recorded.path,
         model=recorded.model,
@@ -154,6 +166,7 @@ def signals_from_record(recorded: RecordedSignals, received: datetime) -> Signal
         keys=recorded.keys,
         tier=None if recorded.tier is None else _TIERS[recorded.tier],
         max_cost=recorded.max_cost,
+        windows=recorded.time,
     )
 
 

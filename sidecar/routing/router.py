@@ -86,7 +86,7 @@ class Router:
 
         `owner` is whose classifications are remembered; None: the tenant's, as this policy tells it.
         """
-        signals = self.policy.reader.read(request, head)
+        signals = self.policy.read(request, head)
         wait = _Wait(signals.headers.get(TENANT, "") if owner is None else owner)
         try:
             decision = await self._decide(request, signals, wait)

@@ -79,6 +79,16 @@ class Action:
         """Whether no classification is needed any more."""
         return self.tier is not None or bool(self.models) or self.pin is not None or self.reject is not None
 
+    @property
+    def restricts(self) -> bool:
+        """Whether it says itself what must not happen."""
+        return self.reject is not None or self.requirement != NO_REQUIREMENT
+
+    @property
+    def may_restrict(self) -> bool:
+        """Whether it, or an arm of its split, does."""
+        return self.restricts or (self.split is not None and any(arm.action.restricts for arm in self.split.arms))
+
 
 @dataclass(frozen=True, slots=True)
 class Arm:

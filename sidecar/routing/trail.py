@@ -1,5 +1,6 @@
 """The trail of a decision: what was looked at and what followed from it, noted down while it is made."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sidecar.routing.classification import Classification
@@ -22,6 +23,8 @@ class Move:
 class Trail:
     """Grows during one decision; whoever reads it afterwards leaves it alone."""
 
+    windows: Mapping[str, bool] = field(default_factory=dict)
+    """The policy's time windows, and whether the request came in each."""
     requirements: list[str] = field(default_factory=list)
     """Names of those that apply."""
     rule: str | None = None

@@ -133,7 +133,7 @@ def test_every_key_of_a_model_and_its_provider_is_read(tmp_path: Path) -> None:
     )
     assert (large.id, large.cluster, large.region) == ("large", "large", "us")
     assert (large.tier, large.context) == (Tier.REASONING, 2000)
-    assert large.price == Price(10.0, 100.0, cached_input=1.0)
+    assert large.price == Price(10.0, 100.0, cached_input=1.0, cache_write=12.5)
     assert large.endpoints == {Endpoint.MESSAGES}
     assert large.unsupported == {"top_k"}
     assert large.capabilities == KNOWN_CAPABILITIES
@@ -389,7 +389,7 @@ def test_an_alias_stands_for_what_it_is_an_alias_of(tmp_path: Path) -> None:
         ("0.1,", "1.0e-1,"),
         ("2_000", "2000"),
         ("small-2", '"small-2"'),
-        ("{input: 1_0, output: 1.0e+2, cached_input: 1}", "{cached_input: 1, output: 100, input: 10.0}"),
+        ("{input: 1_0, output: 1.0e+2, cached_input: 1,", "{cached_input: 1, output: 100, input: 10.0,"),
         ("[small, large]", "[large, small]"),
         ("[chat/completions, responses]", "[responses, chat/completions]"),
         ("[tools, hipaa]", "[hipaa, tools]"),

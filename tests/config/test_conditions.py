@@ -56,6 +56,13 @@ def holds(folder: Path, when: str, classification: Classification | None = CHAT,
     return rule.condition.holds(replace(PLAIN, **signals), classification)
 
 
+def windows_of(folder: Path, when: str) -> list[str]:
+    """What records call the windows of a rule with that condition."""
+    file = folder / "policy.yaml"
+    file.write_text(POLICY % when)
+    return list(load_config(file).policy.windows)
+
+
 @pytest.mark.parametrize(
     ("when", "is_for", "is_not_for"),
     [
@@ -141,24 +148,28 @@ def test_a_condition_on_the_prompt_looks_at_its_classification(
 
 
 @pytest.mark.parametrize(
-    ("when", "hours"),
+    ("when", "hours", "called"),
     [
         # by the hours of that Monday, UTC, in which it holds
-        ("{from: 18:00, to: 06:00}", [*range(6), *range(18, 24)]),
-        ("{from: 9:00, to: '17:00'}", [*range(9, 17)]),
-        ("{from: 18:00}", [*range(18, 24)]),
-        ("{from: 18:00, to: 24:00}", [*range(18, 24)]),
-        ("{to: 06:00}", [*range(6)]),
-        ("{days: mon}", [*range(24)]),
-        ("{days: [sun], from: 22:00, to: 02:00}", [0, 1]),
-        ("{days: [mon], from: 22:00, to: 02:00}", [22, 23]),
-        ("{days: [tue], zone: Asia/Tokyo}", [*range(15, 24)]),
-        ("{from: 09:00, to: 17:00, zone: Europe/Berlin}", [*range(8, 16)]),
+        ("{from: 18:00, to: 06:00}", [*range(6), *range(18, 24)], "18:00-06:00 UTC"),
+        ("{from: 9:00, to: '17:00'}", [*range(9, 17)], "09:00-17:00 UTC"),
+        ("{from: 18:00}", [*range(18, 24)], "18:00-24:00 UTC"),
+        ("{from: 18:00, to: 24:00}", [*range(18, 24)], "18:00-24:00 UTC"),
+        ("{to: 06:00}", [*range(6)], "00:00-06:00 UTC"),
+        ("{days: mon}", [*range(24)], "mon 00:00-24:00 UTC"),
+        ("{days: [sun], from: 22:00, to: 02:00}", [0, 1], "sun 22:00-02:00 UTC"),
+        ("{days: [mon], from: 22:00, to: 02:00}", [22, 23], "mon 22:00-02:00 UTC"),
+        ("{days: [wed, tue], zone: Asia/Tokyo}", [*range(15, 24)], "tue,wed 00:00-24:00 Asia/Tokyo"),
+        ("{from: 09:00, to: 17:00, zone: Europe/Berlin}", [*range(8, 16)], "09:00-17:00 Europe/Berlin"),
     ],
 )
-def test_a_time_window_is_one_of_the_clock_of_its_zone(tmp_path: Path, when: str, hours: list[int]) -> None:
+def test_a_time_window_is_one_of_the_clock_of_its_zone(
+    tmp_path: Path, when: str, hours: list[int], called: str
+) -> None:
     day = PLAIN.received
 
+    (name,) = windows_of(tmp_path, f"{{not: {{all: [{{time: {when}}}]}}}}")
+    assert name == called
     assert [
         hour for hour in range(24) if holds(tmp_path, f"{{time: {when}}}", received=day.replace(hour=hour))
     ] == hours

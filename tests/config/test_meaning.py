@@ -23,6 +23,7 @@ def hash_of(folder: Path, more: str) -> str:
         (f"{SIGNALS}\nintents: {{math: complex}}", True),
         ("", False),
         (SIGNALS.replace("outage", "downtime"), False),
+        (SIGNALS.replace("[outage]", "{any: outage, in: request}"), False),
         (SIGNALS.replace("x-plan", "x-tariff"), False),
         (f"{SIGNALS}\nconversation: {{turns: 3}}", False),
         (f"{SIGNALS}\nintents: {{refund: {{examples: [my money back, a refund], tier: simple}}}}", False),

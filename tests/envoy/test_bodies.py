@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.envoy.gateway import NO_EJECTION, PATIENT, Gateway
+from tests.envoy.gateway import Gateway
 from tests.envoy.prompts import SIMPLE
 
 MEGABYTE = 1024 * 1024
@@ -26,7 +26,7 @@ def test_five_megabytes_are_decided_and_arrive_whole(any_gateway: Gateway) -> No
 
 
 def test_five_megabytes_survive_a_failover() -> None:
-    with Gateway(values=NO_EJECTION | PATIENT) as gateway:
+    with Gateway() as gateway:
         gateway.providers.set_fault("503", provider="google")
         padded = json.dumps(
             {"model": "auto", "user": "x" * 5 * MEGABYTE, "messages": [{"role": "user", "content": SIMPLE}]}

@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-import httpx
-
 from sidecar.envoyconfig.shipped import shipped_file
 from tests.envoy.gateway import Gateway
+from tests.fakes.serving import eventually, get
 
 
 def count(gateway: Gateway, **labels: str) -> float:
-    text = httpx.get(f"http://127.0.0.1:{gateway.http_port}/metrics").text
+    _, text = get(f"http://127.0.0.1:{gateway.http_port}/metrics")
     wanted = ",".join(f'{name}="{value}"' for name, value in sorted(labels.items()))
     lines = [line for line in text.splitlines() if line.startswith(f"llm_router_decisions_total{{{wanted}}}")]
     return float(lines[0].split()[-1]) if lines else 0.0
@@ -18,9 +17,9 @@ def count(gateway: Gateway, **labels: str) -> float:
 def test_decisions_and_rejections_are_counted_by_reason(gateway: Gateway) -> None:
     before = count(gateway, api="openai", reason="pinned", tier="reasoning")
     gateway.ask(model="o3-mini")
-    assert count(gateway, api="openai", reason="pinned", tier="reasoning") == before + 1
+    eventually(lambda: count(gateway, api="openai", reason="pinned", tier="reasoning"), before + 1)
     gateway.ask(model="gpt-9", path="/v1/messages")
-    assert count(gateway, api="anthropic", reason="unknown_model", tier="") == 1
+    eventually(lambda: count(gateway, api="anthropic", reason="unknown_model", tier=""), 1)
 
 
 def test_a_classifier_that_misses_its_deadline_costs_no_request(tmp_path: Path) -> None:
@@ -31,4 +30,4 @@ def test_a_classifier_that_misses_its_deadline_costs_no_request(tmp_path: Path) 
         answer = gateway.ask("word " * 400)
         assert (answer.status_code, answer.headers["x-llm-model"]) == (200, "gpt-4o")
         assert answer.headers["x-llm-reason"] == "classifier_timeout"
-        assert count(gateway, api="openai", reason="classifier_timeout", tier="complex") >= 1
+        eventually(lambda: count(gateway, api="openai", reason="classifier_timeout", tier="complex") >= 1, True)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from tests.envoy.gateway import Gateway
+from tests.envoy.gateway import HASTY, Gateway
 
 CONFIGS = ["envoy.yaml", "envoy-basic.yaml"]
 
@@ -56,7 +56,7 @@ def test_killed_under_load_no_request_fails(config: str) -> None:
 
 @pytest.mark.parametrize("config", CONFIGS)
 def test_stopped_under_load_no_request_fails_and_soon_none_waits(config: str) -> None:
-    with Gateway(config) as gateway:
+    with Gateway(config, values=HASTY) as gateway:
         with load(gateway) as answers:
             wait_for_more(answers, 20)
             gateway.signal_sidecar(signal.SIGSTOP)

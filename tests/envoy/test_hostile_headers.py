@@ -20,8 +20,8 @@ def raw_request(gateway: Gateway, host: str) -> bytes:
 
 @pytest.mark.parametrize("host", ["", "a@b", "x y"])
 def test_a_malformed_host_ends_no_other_clients_request(any_gateway: Gateway, host: str) -> None:
-    any_gateway.providers.set_fault("slow_sse", provider="google", delay_ms=100)
-    any_gateway.providers.set_fault("slow_sse", provider="openai", delay_ms=100)
+    any_gateway.providers.set_fault("slow_sse", provider="google", delay_ms=50)
+    any_gateway.providers.set_fault("slow_sse", provider="openai", delay_ms=50)
     answers: list[httpx.Response] = []
     streams = [threading.Thread(target=lambda: answers.append(any_gateway.post(BODY))) for _ in range(4)]
     for stream in streams:

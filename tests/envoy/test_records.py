@@ -18,7 +18,7 @@ from sidecar.envoyconfig.shipped import shipped_file
 from sidecar.policytools.calls import Call, decide_call
 from sidecar.routing.api import find_endpoint
 from sidecar.routing.signals import RequestHead
-from tests.envoy.gateway import NO_EJECTION, PATIENT, Gateway
+from tests.envoy.gateway import Gateway
 from training.data import authored_test_prompts
 
 # When the requests come, as far as any window of the policy can tell.
@@ -106,7 +106,7 @@ def window(start: int, end: int) -> str:
 
 def test_the_record_in_envoys_log_is_the_one_that_the_tools_show(policy: Path) -> None:
     sent = list(requests())
-    with Gateway(policy=policy, values=NO_EJECTION | PATIENT) as gateway:
+    with Gateway(policy=policy) as gateway:
         answers = [gateway.post(each.content, each.path, headers=each.headers) for each in sent]
         ids = [answer.headers["x-llm-decision-id"] for answer in answers]
         logged = [gateway.find_log_entry(decision_id)["record"] for decision_id in ids]

@@ -24,7 +24,12 @@ def test_it_writes_all_that_envoy_needs_into_a_folder(tmp_path: Path) -> None:
     policy, out = tmp_path / "router.yaml", tmp_path / "new" / "envoy"
     policy.write_text(policy_with("{url: https://h.example, api_key_file: /keys/p}"))
     run_render(policy, basic=False, out=out, overlay=None)
-    assert sorted(file.name for file in out.iterdir()) == ["envoy.yaml", "p-key.yaml", "set_model.lua"]
+    assert sorted(file.name for file in out.iterdir()) == [
+        "envoy.policy.yaml",
+        "envoy.yaml",
+        "p-key.yaml",
+        "set_model.lua",
+    ]
 
 
 def test_a_policy_that_envoy_cannot_carry_out_is_told_with_its_file(tmp_path: Path) -> None:

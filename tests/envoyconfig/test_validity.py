@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.demo.preflight import find_envoy
+from sidecar.envoyconfig.parts.places import AS_SHIPPED, Places
 from sidecar.envoyconfig.render import render_files
 from sidecar.envoyconfig.shipped import shipped_file
 from tests.fakes.written_policies import ANTHROPIC_ONLY, ONE_LOCAL, load, many_models, policy_with
@@ -44,10 +45,13 @@ def envoy_1_38() -> Path:
     return binary
 
 
+IN_A_POD = Places(edge=("::", 10000), status=("0.0.0.0", 9903), otlp=None, workers=2)
+
+
 @pytest.mark.parametrize("is_basic", [False, True], ids=["resilient", "basic"])
-@pytest.mark.parametrize("name", POLICIES)
-def test_envoy_takes_it(tmp_path: Path, name: str, is_basic: bool) -> None:
-    for file, text in render_files(load(POLICIES[name], tmp_path), is_basic=is_basic).items():
+@pytest.mark.parametrize(("name", "places"), [*((name, AS_SHIPPED) for name in POLICIES), ("the example", IN_A_POD)])
+def test_envoy_takes_it(tmp_path: Path, name: str, places: Places, is_basic: bool) -> None:
+    for file, text in render_files(load(POLICIES[name], tmp_path), is_basic=is_basic, places=places).items():
         (tmp_path / file).write_text(
             text.replace("/etc/envoy/", f"{tmp_path}/").replace("/etc/llm-keys", str(tmp_path))
         )

@@ -1,6 +1,7 @@
 """Admission policies in CEL, evaluated as the API server does: Google's own CEL, with the API's types for pods."""
 
 import json
+import operator
 import re
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -33,6 +34,7 @@ _SCALARS = {
     "number": _FIELD.TYPE_DOUBLE,
 }
 _ANY_VALUE = ".google.protobuf.Value"
+_LONGEST_MESSAGE = 5 * 1024
 
 
 class RefusedError(Exception):
@@ -58,7 +60,12 @@ def validate(policy: Json, pod: Json, namespace: str = "shop") -> None:
     for validation in policy["spec"]["validations"]:
         if not _evaluate(validation["expression"], data):
             told = validation.get("messageExpression")
-            raise RefusedError(_evaluate(told, data) if told else validation["message"])
+            raise RefusedError((told and _one_line(_evaluate(told, data))) or validation["message"])
+
+
+def _one_line(message: str) -> str:
+    """'' for what the API server does not show."""
+    return "" if len(message.encode()) > _LONGEST_MESSAGE or not message.strip() or "\n" in message else message
 
 
 def _evaluate_variables(policy: Json, pod: Json, namespace: str) -> Json:
@@ -88,7 +95,7 @@ def _environment() -> cel.Env:
         variables=dict.fromkeys(("object", "request", "variables"), cel.Type.DYN),
         container="k8s",
         extensions=[ext_optional.ExtOptional()],
-        functions=[_escape_key(), _index_of(), _split()],
+        functions=[_escape_key(), _index_of(), _split(), _quantity(), _is_greater_than()],
     )
 
 
@@ -117,6 +124,23 @@ def _index_of() -> cel.FunctionDecl:
 def _split() -> cel.FunctionDecl:
     strings = cel.Type.List(cel.Type.STRING)
     return _function("split", [cel.Type.STRING, cel.Type.STRING], strings, str.split, is_member=True)
+
+
+def _quantity() -> cel.FunctionDecl:
+    """Of a type of its own in Kubernetes; a number here."""
+    units = {"": 1.0, "m": 1e-3, **{it: 1000.0**power for power, it in enumerate("kMGT", 1)}}
+    units |= {f"{it}i": 1024.0**power for power, it in enumerate("KMGT", 1)}
+
+    def read(text: str) -> float:
+        number, unit = re.fullmatch(r"([0-9.]+)(\w*)", text).groups()  # type: ignore[union-attr]  # a rule before says so
+        return float(number) * units[unit]
+
+    return _function("quantity", [cel.Type.STRING], cel.Type.DOUBLE, read)
+
+
+def _is_greater_than() -> cel.FunctionDecl:
+    doubles = [cel.Type.DOUBLE, cel.Type.DOUBLE]
+    return _function("isGreaterThan", doubles, cel.Type.BOOL, operator.gt, is_member=True)
 
 
 def _function(

@@ -47,11 +47,8 @@ class ContainerImage:
         return found
 
 
-def build_image(root: Path, *, has_demo: bool = False) -> ContainerImage:
-    """As `docker build` would. Raises CalledProcessError where an instruction fails.
-
-    `has_demo`: what compose.yaml builds.
-    """
+def build_image(root: Path) -> ContainerImage:
+    """As `docker build` would. Raises CalledProcessError where an instruction fails."""
     build, last = read_stages(DOCKERFILE.read_text())
     folder = root / "src"
     for name, rest in build:
@@ -60,7 +57,7 @@ def build_image(root: Path, *, has_demo: bool = False) -> ContainerImage:
             for source in sources:
                 _copy(source, folder / target)
         elif name == "RUN":
-            _run(rest, root, folder, {"DEMO": "yes" if has_demo else ""})
+            _run(rest, root, folder)
     settings = dict(_settings(last, root))
     return ContainerImage(
         root=root,
@@ -81,14 +78,14 @@ def _copy(source: str, target: Path) -> None:
         shutil.copy(ROOT / source, target)
 
 
-def _run(command: str, root: Path, folder: Path, arguments: Mapping[str, str]) -> None:
-    """With pip's cache, which a container has not."""
+def _run(command: str, root: Path, folder: Path) -> None:
+    """With pip's cache, which a container has not, and without what only compose.yaml asks for."""
     programs = root / "programs"
     programs.mkdir(exist_ok=True)
     if not (programs / "python").exists():
         (programs / "python").symlink_to(interpreter())
     text = command.replace("/opt/", f"{root}/opt/").replace("--no-cache-dir ", "")
-    environment = os.environ | arguments | {"PATH": f"{programs}:{os.environ['PATH']}"}
+    environment = os.environ | {"DEMO": "", "PATH": f"{programs}:{os.environ['PATH']}"}
     subprocess.run(["/bin/sh", "-c", text], cwd=folder, env=environment, check=True, capture_output=True)
 
 

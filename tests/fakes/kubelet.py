@@ -1,4 +1,4 @@
-"""A pod without a cluster: its containers as processes, started and ended in the order in which the kubelet does it."""
+"""A pod without a cluster: its containers as processes, started and ended in the kubelet's order."""
 
 import os
 import re
@@ -71,8 +71,8 @@ class Container:
 class Pod:
     """One pod for one block. `spec` as Kubernetes has it; `policy`: the text of router.yaml.
 
-    `image`: how our image's entrypoint is started, and `environment`, `user`: how all is; by default as the tests are.
-    `confined`: before native sidecars' commands.
+    `image`: how our image's entrypoint is started; `environment`, `user`: of all containers. By default as the tests.
+    `confined`: what native sidecars are started by.
     """
 
     def __init__(
@@ -94,9 +94,8 @@ class Pod:
         self._folder = folder
         self._image = list(image) or sidecar_command()
         self._confined = list(confined)
-        environment = os.environ if environment is None else environment
-        users: dict[str, Any] = {} if user is None else {"user": user, "group": user, "extra_groups": []}
-        self._options = {"cwd": "/", "env": environment, **users}
+        self._environment = os.environ if environment is None else environment
+        self._users: dict[str, Any] = {} if user is None else {"user": user, "group": user, "extra_groups": []}
         for name in FOLDERS.values():
             (folder / name).mkdir(parents=True)
             (folder / name).chmod(0o777)  # as emptyDirs are
@@ -104,16 +103,16 @@ class Pod:
 
     def __enter__(self) -> Self:
         try:
-            self._start()
+            self.start()
         except BaseException:
-            self._kill()
+            self.kill()
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._kill()
+        self.kill()
 
     @property
     def port(self) -> int:
@@ -135,7 +134,8 @@ class Pod:
             codes[sidecar.name] = sidecar.end()
         return codes
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Each native sidecar once the one before it has started up, then the main containers."""
         for written in self._spec["initContainers"]:
             began = time.monotonic()
             container = self._run(written)
@@ -149,13 +149,21 @@ class Pod:
         for written in self._spec["containers"]:
             self._run(written)
 
+    def kill(self) -> None:
+        """Whatever still runs, the last first: an Envoy whose sidecar is gone goes on."""
+        for container in reversed(self.containers.values()):
+            if container.process.poll() is None:
+                container.end()
+
     def _run(self, written: Mapping[str, Any]) -> Container:
         programs = {"envoy": [str(find_envoy())], "python": [sys.executable]}
-        entrypoint = [word for it in written.get("command", []) for word in programs.get(it, [it])]
-        command = [*(entrypoint or self._image), *(self._here(argument) for argument in written.get("args", []))]
+        program, *rest = written.get("command", [""])
+        entrypoint = [*programs[program], *rest] if program else self._image
+        command = [*entrypoint, *(self._here(argument) for argument in written.get("args", []))]
         if _stays(written):
             command = [*self._confined, *command]
-        container = Container(written["name"], command, **self._options)
+        own = {it["name"]: self._here(it["value"]) for it in written.get("env", [])}
+        container = Container(written["name"], command, cwd="/", env={**self._environment, **own}, **self._users)
         self.containers[container.name] = container
         return container
 
@@ -182,19 +190,13 @@ class Pod:
         asked = probe["httpGet"]
         try:
             url = f"http://127.0.0.1:{self.ports[asked['port']]}{asked['path']}"
-            with urllib.request.urlopen(url, timeout=PATIENCE_SECONDS):  # noqa: S310 - our own port
+            with urllib.request.urlopen(url, timeout=PATIENCE_SECONDS):
                 return True
         except urllib.error.HTTPError as error:
             error.close()
             return False
         except OSError:
             return False
-
-    def _kill(self) -> None:
-        """Whatever still runs, the last first: an Envoy whose sidecar is gone goes on."""
-        for container in reversed(self.containers.values()):
-            if container.process.poll() is None:
-                container.end()
 
 
 def _stays(container: Mapping[str, Any]) -> bool:

@@ -86,7 +86,7 @@ class Serving:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self._process.returncode is None:
-            self._process.terminate()
+            self._process.kill()  # its children with it; to drain would take them a second or two
             self._process.wait()
         self._watchdog.cancel()
         if self._process.stderr is not None:

@@ -1,5 +1,6 @@
 """Where the extra `train` is not installed, the command says so, and everything else works."""
 
+import json
 import subprocess
 import sys
 
@@ -22,8 +23,16 @@ def test_training_without_torch_is_a_2_that_tells_what_to_install() -> None:
     assert done.stderr == "sidecar: train needs torch: pip install 'envoy-llm-sidecar[train]'\n"
 
 
+def test_for_programs_the_failure_is_json() -> None:
+    done = run("train", "--data", "labels.jsonl", "--out", "model", "--json")
+
+    assert done.returncode == 2
+    assert done.stderr == f"sidecar: {json.loads(done.stdout)['error']['message']}\n"
+
+
 def test_its_help_needs_no_torch() -> None:
     done = run("train", "--help")
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert all(word in done.stdout for word in ("--data", "--out", "--policy", "--model", "--epochs", "--seed"))
+    options = ("--data", "--out", "--policy", "--model", "--epochs", "--seed", "--json")
+    assert all(word in done.stdout for word in options)

@@ -1,14 +1,12 @@
 """A few threads, a short queue, and no waiting in vain for either."""
 
 import asyncio
-import os
 import threading
 from functools import partial
-from pathlib import Path
 
 import pytest
 
-from sidecar.inference.pool import ClassifierPool, available_processors
+from sidecar.inference.pool import ClassifierPool
 from sidecar.routing.classification import Classification, ClassifierFailedError, ClassifierOverloadedError
 from tests.fakes.classifiers import classification
 
@@ -139,40 +137,6 @@ async def test_an_error_is_raised_where_it_was_asked_for() -> None:
     with pytest.raises(ClassifierFailedError):
         await pool.run(partial(classify, "fail"))
     pool.close()
-
-
-@pytest.mark.parametrize(
-    ("cpu_max", "granted"),
-    [
-        ("200000 100000\n", 2),
-        ("100000 100000\n", 1),
-        ("50000 100000\n", 1),
-        ("1000 100000\n", 1),
-        ("160000 100000\n", 2),
-        ("99900000 100000\n", 999),
-        ("max 100000\n", 999),
-        ("", 999),
-        ("what 1\n", 999),
-        (None, 999),
-    ],
-)
-def test_processors_are_those_of_the_affinity_mask_within_the_quota(
-    tmp_path: Path, cpu_max: str | None, granted: int
-) -> None:
-    file = tmp_path / "cpu.max"
-    if cpu_max is not None:
-        file.write_text(cpu_max)
-
-    assert available_processors(file) == min(granted, len(os.sched_getaffinity(0)))
-
-
-def test_a_pinned_process_has_one_processor(tmp_path: Path) -> None:
-    mask = os.sched_getaffinity(0)
-    try:
-        os.sched_setaffinity(0, {min(mask)})
-        assert available_processors(tmp_path / "none") == 1
-    finally:
-        os.sched_setaffinity(0, mask)
 
 
 @pytest.mark.asyncio

@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 
 from sidecar.config.document import ConfigError
 from sidecar.injection.pod import injection_status
-from sidecar.injection.settings import BUILT_IN, KEYS, InjectionError, load_defaults, read_settings
+from sidecar.injection.settings import (
+    BUILT_IN,
+    KEYS,
+    InjectionError,
+    load_defaults,
+    locked_keys,
+    read_settings,
+)
 from tests.fakes.properties import examples
 
 PREFIX = "envoy-llm-sidecar.io/"
@@ -177,6 +184,38 @@ def test_the_pod_wins_over_the_installation_and_that_over_what_is_built_in(tmp_p
     assert (settings.http_port, settings.router.cpu_limit) == (9902, "1")
 
 
+def test_numbers_are_taken_however_they_are_written(tmp_path: Path) -> None:
+    file = tmp_path / "defaults.yaml"
+    file.write_text("memory: 2.68435456e+8\ncpu: 1.0\nworkers: 2.0\n")
+
+    defaults = load_defaults(file)
+
+    assert (defaults["memory"], defaults["cpu"], defaults["workers"]) == ("268435456", "1", "2")
+
+
+def test_what_is_locked_no_pod_may_set(tmp_path: Path) -> None:
+    file = tmp_path / "defaults.yaml"
+    file.write_text("image: ours:1\nlocked: [image, envoy-image]\n")
+
+    defaults = load_defaults(file)
+
+    assert locked_keys(defaults) == ["image", "envoy-image"]
+    assert read_settings({f"{PREFIX}port": "12000"}, defaults).image == "ours:1"
+    with pytest.raises(InjectionError) as refused:
+        read_settings({f"{PREFIX}image": "theirs:1"}, defaults)
+    assert str(refused.value) == (
+        f"metadata.annotations[{PREFIX}image]: this installation does not let pods set it; it is ours:1"
+    )
+    assert injection_status(defaults) != injection_status({**BUILT_IN, "image": "ours:1"})
+
+
+def test_nothing_is_locked_where_the_list_is_empty(tmp_path: Path) -> None:
+    file = tmp_path / "defaults.yaml"
+    file.write_text("locked: []\n")
+
+    assert load_defaults(file) == BUILT_IN
+
+
 def test_a_file_that_sets_nothing_leaves_what_is_built_in(tmp_path: Path) -> None:
     file = tmp_path / "defaults.yaml"
     file.write_text("# nothing yet\n{}\n")
@@ -194,6 +233,10 @@ def test_a_file_that_sets_nothing_leaves_what_is_built_in(tmp_path: Path) -> Non
         ("port: 11000\n\nhttp-port: 11000\n", "3:1", "http-port: 11000 is port, too"),
         ("cpu: 4\n", "1:1", "cpu: cpu 4 is above cpu-limit 1"),
         ("port: 1\nport: 2\n", "2:1", "given twice"),
+        ("locked: image\n", "1:1", "locked: expected a list of settings, like [image, envoy-image], got 'image'"),
+        ("locked: [image, imgae]\n", "1:1", "locked: expected settings, got 'imgae' (did you mean image?)"),
+        ("locked: [{image: a}]\n", "1:1", "locked: expected settings, got a mapping"),
+        ("locked: [locked]\n", "1:1", "locked: expected settings, got 'locked'"),
         ("- port\n", "1:1", "expected keys with values"),
         ("a: &a [x]\nb: [*a, *a\n", "3:1", "not YAML"),
         ("port: !!python/object/apply:os.getpid []\n", "1:1", "port: expected a port"),

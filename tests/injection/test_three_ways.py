@@ -11,7 +11,7 @@ from sidecar.injection.admission_policy import build_admission_policies
 from sidecar.injection.names import PREFIX, STATUS_ANNOTATION
 from sidecar.injection.patch import build_patch
 from sidecar.injection.pod import inject
-from sidecar.injection.settings import BUILT_IN, InjectionError
+from sidecar.injection.settings import BUILT_IN, LOCKED, InjectionError
 from tests.fakes.admission_policies import RefusedError, mutate, validate
 from tests.fakes.manifests import require_valid
 
@@ -68,6 +68,7 @@ INJECTED: dict[str, Json] = {
     "an image that is only called like one": pod(containers=[{"name": "e", "image": "example/envoy-client:1"}]),
     "our port by UDP": pod(containers=[{**APP, "ports": [{"containerPort": 10000, "protocol": "UDP"}]}]),
     "a job's": pod(restartPolicy="Never", containers=[APP]),
+    "as much as the limit": pod({"cpu": "1000m", "memory": "0.5Gi", "envoy-cpu": "1", "envoy-memory": "512Mi"}),
 }
 
 REFUSED: dict[str, Json] = {
@@ -85,6 +86,10 @@ REFUSED: dict[str, Json] = {
     "a status of somebody else's": pod({STATUS_ANNOTATION: "{}"}),
     "an unknown setting": pod({"prot": "10000"}),
     "one port twice": pod({"port": "9901"}),
+    "more processors than the limit": pod({"cpu": "1.5"}),
+    "a limit below what is asked": pod({"memory-limit": "0.2G"}),
+    "more memory for Envoy than the limit": pod({"envoy-memory": "600Mi", "envoy-memory-limit": "599Mi"}),
+    "a value that is too long to be shown": pod({"image": "a" * 10_000}),
     **{
         f"{key}: {value}": pod({key: value})
         for key, value in [
@@ -158,9 +163,10 @@ def test_all_refuse_the_same(name: str) -> None:
     with pytest.raises(RefusedError) as policy:
         validate(VALIDATING, given)
 
-    # Of a list the policy cannot tell which item, and of two annotations that contradict each other not which.
+    # Of a list the policy cannot tell which item, and of two annotations that contradict each other not which; and
+    # what has a line break or is too long it cannot show.
     field = re.split(r"\[\d|\[envoy|:", str(offline.value))[0]
-    assert field in str(policy.value)
+    assert field in str(policy.value) or "setting-" in str(policy.value)
 
 
 def test_a_pod_that_asked_and_was_not_injected_is_refused() -> None:
@@ -180,3 +186,28 @@ def test_an_installations_defaults_are_in_its_policy() -> None:
 
     assert mutate(mutating, pod()) == inject(pod(), defaults)
     assert mutate(mutating, pod({"otlp": "none"})) == inject(pod({"otlp": "none"}), defaults)
+
+
+LOCKING = {**BUILT_IN, "port": "12000", LOCKED: "image envoy-image overlay"}
+
+
+def test_what_an_installation_locks_is_its_own_in_every_pod() -> None:
+    mutating, _, validating, _ = build_admission_policies(LOCKING)
+    given = pod({"port": "11000", "log-level": "debug"})
+
+    offline = inject(given, LOCKING)
+
+    assert mutate(mutating, given) == offline
+    validate(validating, offline)
+
+
+@pytest.mark.parametrize("key", ["image", "envoy-image", "overlay"])
+def test_a_pod_that_sets_what_is_locked_is_refused_by_all(key: str) -> None:
+    mutating, _, validating, _ = build_admission_policies(LOCKING)
+    given = pod({key: BUILT_IN[key]})
+
+    with pytest.raises(InjectionError, match="does not let pods set it"):
+        inject(given, LOCKING)
+    assert mutate(mutating, given) == given
+    with pytest.raises(RefusedError, match="does not let pods set image, envoy-image, overlay"):
+        validate(validating, given)

@@ -123,7 +123,7 @@ def test_a_model_of_another_api_cannot_be_asked() -> None:
 
 
 def test_a_model_that_stays_although_it_hardly_should_has_its_doubt(tmp_path: Path) -> None:
-    body = {"model": "auto", "max_tokens": 150_000, "messages": [{"role": "user", "content": "hi"}]}
+    body = {"model": "auto", "messages": [{"role": "user", "content": "word " * 100_000}]}
 
     explanation = explained(write_policy(tmp_path), body, classification())
 
@@ -220,6 +220,14 @@ def test_shadow_policies_are_decided_beside_it(tmp_path: Path) -> None:
             ],
         ),
         ("", "Mail anna@example.org", [classification()], ["personal data  email 1", "in, no limit for the answer"]),
+        (
+            """rules:
+              - {name: r, when: {time: {from: "08:00", to: "12:00"}}, tier: complex}
+              - {name: s, when: {not: {time: {days: mon, zone: Europe/Berlin}}}, tier: complex}""",
+            "hi",
+            [classification()],
+            ["not in 08:00-12:00 UTC, in mon 00:00-24:00 Europe/Berlin"],
+        ),
     ],
 )
 def test_the_page_says_why(tmp_path: Path, more: str, prompt: str, answers: list[Any], told: list[str]) -> None:

@@ -29,6 +29,9 @@ signals:
 """
 
 
+IN_REQUEST = SIGNALS.replace("[outage]", "{any: outage, in: request}")
+
+
 def rule(when: str, then: str = "tier: complex") -> str:
     return f"rules: [{{name: r, when: {when}, {then}}}]"
 
@@ -94,6 +97,8 @@ def test_what_a_stranger_s_record_does_not_say_is_named(
         (OTHER_SIGNALS + rule("{keywords: chore}"), []),
         (OTHER_SIGNALS + rule("{keywords: incident}"), ["keywords incident"]),
         (OTHER_SIGNALS + rule("{patterns: ticket}"), ["patterns ticket"]),
+        (SIGNALS.replace("[outage]", "{any: outage, in: prompt}") + rule("{keywords: incident}"), []),
+        (IN_REQUEST + rule("{keywords: incident}"), ["keywords incident"]),
         (OTHER_SIGNALS + rule("{header: {plan: any}}"), ["header plan"]),
         (OTHER_SIGNALS + rule("{header: {user: none}}"), []),
     ],
@@ -102,6 +107,19 @@ def test_with_the_policy_that_made_it_only_what_changed_is_unknown(
     tmp_path: Path, new: str, needed: list[str]
 ) -> None:
     assert needs(replayed(tmp_path, SIGNALS, new, against=True)) == needed
+
+
+def test_of_a_request_that_could_not_be_searched_no_record_needs_to_say_more(tmp_path: Path) -> None:
+    """A rule that forbids something is for it, whatever it looks for."""
+    body = json.dumps({"model": "auto", "messages": [{"role": "user", "content": "hi"}], "tools": [{}] * 200_001})
+    record = answer(write_policy(tmp_path, WITHOUT, "old.yaml"), body.encode()).record
+    new = write_policy(tmp_path, IN_REQUEST + rule("{keywords: [incident, chore]}", "reject: {message: never}"))
+
+    with Replay(new).open() as opened:
+        summary = opened.summarise([log_line(record)])
+
+    assert needs(summary) == []
+    assert summary.new.rules == {"r": 1}
 
 
 def test_people_are_told_apart_by_the_hashes_of_their_names(tmp_path: Path) -> None:
@@ -116,6 +134,24 @@ def test_a_window_of_time_needs_the_time(tmp_path: Path, received: datetime | No
     new = rule('{time: {from: "10:00", to: "14:00"}}')
 
     assert needs(replayed(tmp_path, WITHOUT, new, received=received)) == needed
+
+
+@pytest.mark.parametrize(
+    ("when", "needed"),
+    [
+        ('{time: {from: "10:00", to: "14:00"}}', []),
+        ('{time: {from: "10:00", to: "14:00", zone: UTC, days: [sun, mon, tue, wed, thu, fri, sat]}}', []),
+        ('{not: {time: {from: "14:00", to: "20:00"}}}', []),
+        ('{time: {from: "10:00", to: "15:00"}}', ["time"]),
+    ],
+)
+def test_a_window_that_the_record_names_needs_no_time(tmp_path: Path, when: str, needed: list[str]) -> None:
+    old = rule('{any: [{time: {from: "10:00", to: "14:00"}}, {time: {from: "14:00", to: "20:00"}}]}')
+
+    summary = replayed(tmp_path, old, rule(when), received=None)
+
+    assert needs(summary) == needed
+    assert summary.new.rules == ({} if needed else {"r": 1})
 
 
 def test_a_request_that_was_not_classified_has_to_be_where_no_rule_settles_it(tmp_path: Path) -> None:

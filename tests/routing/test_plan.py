@@ -56,10 +56,14 @@ def of_size(input_tokens: int, max_output_tokens: int = 0, model: str = "auto") 
         (Tier.COMPLEX, 2_000, 0, ["narrow", "medium"]),
         (Tier.COMPLEX, 2_001, 0, ["medium"]),
         (Tier.REASONING, 100, 0, ["narrow", "medium", "small"]),
-        # the tokens are an estimate: what is up to twice too long may fit
+        # the input is an estimate: what is up to twice too long may fit
         (Tier.SIMPLE, 4_001, 0, ["medium", "narrow"]),
-        (Tier.COMPLEX, 4_000, 1, ["narrow", "medium"]),
+        (Tier.COMPLEX, 4_001, 0, ["narrow", "medium"]),
         (Tier.SIMPLE, 8_001, 0, ["medium"]),
+        # the output asked for is none
+        (Tier.COMPLEX, 4_000, 1, ["medium"]),
+        (Tier.SIMPLE, 4_000, 2_000, ["medium"]),
+        (Tier.SIMPLE, 1, 4_000, ["medium"]),
     ],
 )
 def test_a_plan_has_only_models_whose_window_holds_the_request(
@@ -68,7 +72,9 @@ def test_a_plan_has_only_models_whose_window_holds_the_request(
     assert planned(WINDOWS, tier, of_size(input_tokens, max_output_tokens)) == plan
 
 
-@pytest.mark.parametrize(("input_tokens", "max_output_tokens"), [(8_002, 0), (1, 8_001), (1, 2**70), (1, 10**400)])
+@pytest.mark.parametrize(
+    ("input_tokens", "max_output_tokens"), [(8_002, 0), (1, 4_001), (4_000, 2_001), (1, 2**70), (1, 10**400)]
+)
 def test_what_is_surely_too_long_is_refused_with_the_windows_there_are(
     input_tokens: int, max_output_tokens: int
 ) -> None:

@@ -6,8 +6,9 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -21,7 +22,7 @@ from sidecar.routing.classification import (
     ClassifierTimeoutError,
     Example,
 )
-from sidecar.routing.conditions import HeaderIs, IntentIn, NamesFound, PersonalDataFound
+from sidecar.routing.conditions import HeaderIs, IntentIn, InTime, NamesFound, PersonalDataFound
 from sidecar.routing.decision import Decision
 from sidecar.routing.phrases import PatternList, PhraseList
 from sidecar.routing.policy import CallersMay, Policy, Price
@@ -148,7 +149,31 @@ def test_a_record_says_what_was_decided_and_on_what_grounds() -> None:
             },
             "tier": "simple",
             "max_cost": None,
+            "time": {},
         },
+    }
+
+
+@pytest.mark.parametrize(
+    ("asked", "reason"),
+    [(request(), "low_confidence"), (request(model="small"), "pinned"), (request(model="x"), "unknown_model")],
+)
+def test_of_the_time_only_the_policys_windows_are_recorded(asked: ChatRequest, reason: str) -> None:
+    week, zone = frozenset(range(7)), ZoneInfo("Europe/Berlin")
+    windows = [
+        InTime(week, time(0), time(6), UTC),
+        InTime(week, time(2), time(6), zone),
+        InTime(frozenset((0, 4)), time(20), time(0), zone),
+    ]
+    policy = replace(POLICY, rules=(), windows={str(window): window for window in windows})
+
+    record = record_of(asked, policy=policy)
+
+    assert record["reason"] == reason
+    assert record["signals"]["time"] == {
+        "00:00-06:00 UTC": True,
+        "02:00-06:00 Europe/Berlin": False,
+        "mon,fri 20:00-24:00 Europe/Berlin": False,
     }
 
 

@@ -28,7 +28,7 @@ from sidecar.routing.rules import (
     TierBounds,
     VirtualModel,
 )
-from sidecar.routing.signals import RequestHead, SignalReader
+from sidecar.routing.signals import RequestHead, SignalReader, hash_name
 from sidecar.routing.tier import Tier
 from tests.fakes.classifiers import AnsweringClassifier, FailingClassifier, classification
 from tests.fakes.decisions import decided, decided_without, plan_of, undecided
@@ -460,6 +460,21 @@ def test_a_named_model_is_subject_to_rules_that_reject_or_require() -> None:
     assert refusal(policy, request(model="s-us")).status == 403
     decision = settled(policy, request(model="s-eu"))
     assert (plan_of(decision), decision.trail.rule) == (["s-eu", "m-eu", "c-eu", "r-eu"], "eu")
+
+
+def test_a_named_model_is_subject_to_what_its_arm_requires() -> None:
+    """And to the rules after a split whose arm requires nothing, as after any other rule that chooses."""
+    split = Split("user", (Arm("eu", 0.5, Action(requirement=EU)), Arm("free", 0.5, Action(tier=R))))
+    policy = policy_with(rule("trial", split=split), rule("us", requirement=US))
+    arms = {name: split.arm_of("trial", {"user": hash_name(name)}).name for name in ("anna", "bert", "carl", "dora")}
+    assert set(arms.values()) == {"eu", "free"}
+
+    for user, arm in arms.items():
+        inside, outside = ("s-eu", "s-us") if arm == "eu" else ("s-us", "s-eu")
+        decision = settled(policy, request(model=inside), x_user_id=user)
+        assert (decision.trail.rule, decision.trail.arm) == (("trial", "eu") if arm == "eu" else ("us", None))
+        assert {model.region for model in decision.plan} == {inside[-2:]}
+        assert refusal(policy, request(model=outside), x_user_id=user).status == 403
 
 
 def test_a_rule_that_restricts_by_intent_has_a_named_models_prompt_classified() -> None:

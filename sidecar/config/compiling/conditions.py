@@ -6,8 +6,10 @@ from typing import Any
 
 from sidecar.config.compiling.names import Names
 from sidecar.config.document import Loc
-from sidecar.config.schema.conditions import ANY, DAYS, NONE, Between, FractionBetween, TimeWindow, When
+from sidecar.config.schema.conditions import ANY, NONE, Between, FractionBetween, TimeWindow, When
+from sidecar.config.schema.signals import REQUEST, WrittenSearch
 from sidecar.routing.conditions import (
+    DAYS,
     AllOf,
     Amount,
     AmountWithin,
@@ -115,7 +117,11 @@ def _flag(flag: Flag) -> _Compile:
 def _found(kind: NameSet, what: str) -> _Compile:
     def compile_found(wanted: tuple[str, ...], loc: Loc, names: Names) -> Condition:
         names.check_all(what, wanted, loc)
-        return NamesFound(kind, frozenset(wanted))
+        written: Mapping[str, WrittenSearch] = getattr(names.written.signals, kind)
+        everywhere = frozenset(name for name in wanted if name in written and written[name].in_ == REQUEST)
+        parts = ((frozenset(wanted) - everywhere, False), (everywhere, True))
+        conditions = [NamesFound(kind, found, in_request=in_request) for found, in_request in parts if found]
+        return conditions[0] if len(conditions) == 1 else AnyOf(tuple(conditions))
 
     return compile_found
 

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from sidecar.config.schema.policy_file import WrittenPolicy, WrittenRank
+from sidecar.config.schema.signals import WrittenSearch
 from sidecar.routing.policy import Policy
 
 _DIGITS_OF_HALF = 8
@@ -34,12 +35,16 @@ def hash_of_reading(policy_hash: str) -> str:
 def _what_is_read(policy: Policy, written: WrittenPolicy) -> dict[str, object]:
     return {
         "headers": written.signals.headers,
-        "keywords": {name: frozenset(phrases) for name, phrases in written.signals.keywords.items()},
-        "patterns": {name: frozenset(patterns) for name, patterns in written.signals.patterns.items()},
+        "keywords": _what_is_sought(written.signals.keywords),
+        "patterns": _what_is_sought(written.signals.patterns),
         "parameters": policy.reader.parameters,
         "examples": policy.examples,
         "conversation_turns": policy.conversation_turns,
     }
+
+
+def _what_is_sought(searches: Mapping[str, WrittenSearch]) -> dict[str, object]:
+    return {name: {"any": frozenset(search.any), "in": search.in_} for name, search in searches.items()}
 
 
 def _what_is_decided(policy: Policy, written: WrittenPolicy) -> dict[str, object]:

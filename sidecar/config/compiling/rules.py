@@ -13,7 +13,7 @@ from sidecar.config.schema.rules import (
     WrittenSplit,
     WrittenVirtualModel,
 )
-from sidecar.routing.conditions import Condition
+from sidecar.routing.conditions import Condition, InTime, if_in_doubt, time_windows
 from sidecar.routing.rules import (
     NO_REQUIREMENT,
     Action,
@@ -60,7 +60,7 @@ def _compile_requirement(names: Names, loc: Loc, seen: dict[str, Loc]) -> Standi
         )
     return StandingRequirement(
         name=written.name,
-        condition=compile_when(written.when, (*loc, "when"), names),
+        condition=if_in_doubt(compile_when(written.when, (*loc, "when"), names)),
         requirement=_compile_require(names, written.require, (*loc, "require")),
     )
 
@@ -81,14 +81,20 @@ def _compile_rules(names: Names, written: Iterable[WrittenRule], loc: Loc, seen:
     for index, each in enumerate(written):
         at = (*loc, index)
         _check_unique(names, each.name, at, seen)
-        rule = Rule(
-            each.name,
-            compile_when(each.when, (*at, "when"), names),
-            compile_action(names, each, at, split=each.split, reject=_compile_refusal(each)),
-        )
-        _check_reachable(names, rule, at, by_condition)
-        rules.append(rule)
+        condition = compile_when(each.when, (*at, "when"), names)
+        action = compile_action(names, each, at, split=each.split, reject=_compile_refusal(each))
+        _check_reachable(names, each.name, condition, at, by_condition)
+        rules.append(Rule(each.name, if_in_doubt(condition) if action.may_restrict else condition, action))
     return tuple(rules)
+
+
+def find_windows(
+    requirements: Iterable[StandingRequirement], rules: Iterable[Rule], virtual_models: Iterable[VirtualModel]
+) -> dict[str, InTime]:
+    """All that they look at, by what records call them."""
+    of_virtual_models = (rule for virtual in virtual_models for rule in virtual.rules)
+    conditional: list[Rule | StandingRequirement] = [*requirements, *rules, *of_virtual_models]
+    return {str(window): window for each in conditional for window in time_windows(each.condition)}
 
 
 def _check_unique(names: Names, name: str, loc: Loc, seen: dict[str, Loc]) -> None:
@@ -98,17 +104,17 @@ def _check_unique(names: Names, name: str, loc: Loc, seen: dict[str, Loc]) -> No
     seen.setdefault(name, loc)
 
 
-def _check_reachable(names: Names, rule: Rule, loc: Loc, by_condition: dict[Condition, str]) -> None:
+def _check_reachable(names: Names, name: str, own: Condition, loc: Loc, by_condition: dict[Condition, str]) -> None:
     """Only what is certain: one before it that is for every request, or for the very same ones."""
-    for condition, said in ((_ALWAYS, "has no `when`"), (rule.condition, "has the same `when`")):
+    for condition, said in ((_ALWAYS, "has no `when`"), (own, "has the same `when`")):
         if condition in by_condition:
             names.fault(
                 "rule-unreachable",
                 (*loc, "name"),
-                f"{rule.name} is never reached: {by_condition[condition]}, before it, {said}",
+                f"{name} is never reached: {by_condition[condition]}, before it, {said}",
             )
             return
-    by_condition[rule.condition] = rule.name
+    by_condition[own] = name
 
 
 _ALWAYS: Condition = compile_when(None, (), None)  # type: ignore[arg-type]

@@ -6,8 +6,10 @@ from typing import TypeVar
 from sidecar.config.compiling.names import Names
 from sidecar.config.document import Loc
 from sidecar.config.running import ReadHeader
+from sidecar.config.schema.signals import REQUEST, WrittenSearch
 from sidecar.routing.phrases import PatternList, PhraseList
 from sidecar.routing.policy import Model
+from sidecar.routing.request_search import RequestSearch
 from sidecar.routing.signals import MAX_COST_HEADER, TIER_HEADER, SignalReader
 
 _ASKING = {"set_tier": TIER_HEADER, "set_max_cost": MAX_COST_HEADER}
@@ -20,9 +22,18 @@ def compile_reader(names: Names, models: Iterable[Model]) -> SignalReader:
     written = names.written.signals
     return SignalReader(
         headers=written.headers,
-        keywords=_compile_lists(names, PhraseList, ("signals", "keywords"), written.keywords),
-        patterns=_compile_lists(names, PatternList, ("signals", "patterns"), written.patterns),
+        keywords=_compile_lists(names, PhraseList, "keywords", written.keywords, in_request=False),
+        patterns=_compile_lists(names, PatternList, "patterns", written.patterns, in_request=False),
         parameters=frozenset[str]().union(*(model.unsupported for model in models)),
+    )
+
+
+def compile_search(names: Names) -> RequestSearch:
+    """The lists that are looked for in all of a request."""
+    written = names.written.signals
+    return RequestSearch(
+        keywords=_compile_lists(names, PhraseList, "keywords", written.keywords, in_request=True),
+        patterns=_compile_lists(names, PatternList, "patterns", written.patterns, in_request=True),
     )
 
 
@@ -40,17 +51,26 @@ def compile_read_headers(names: Names) -> tuple[ReadHeader, ...]:
 
 
 def _compile_lists(
-    names: Names, make: Callable[[tuple[str, ...]], _List], loc: Loc, written: Mapping[str, tuple[str, ...]]
+    names: Names,
+    make: Callable[[tuple[str, ...]], _List],
+    key: str,
+    written: Mapping[str, WrittenSearch],
+    *,
+    in_request: bool,
 ) -> dict[str, _List]:
-    lists = {name: _compile_list(names, make, (*loc, name), texts) for name, texts in written.items()}
+    lists = {
+        name: _compile_list(names, make, ("signals", key, name), search.any)
+        for name, search in written.items()
+        if (search.in_ == REQUEST) is in_request
+    }
     return {name: each for name, each in lists.items() if each is not None}
 
 
 def _compile_list(
     names: Names, make: Callable[[tuple[str, ...]], _List], loc: Loc, texts: tuple[str, ...]
 ) -> _List | None:
-    """Each by itself first, so that the one that is wrong can be shown."""
-    parts = [_try(names, make, (text,), (*loc, index)) for index, text in enumerate(texts)]
+    """Each text by itself first, so that the one that is wrong can be shown."""
+    parts = [_try(names, make, (text,), (*loc, "any", index)) for index, text in enumerate(texts)]
     return None if None in parts else _try(names, make, texts, loc)
 
 

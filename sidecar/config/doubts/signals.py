@@ -16,13 +16,13 @@ _SECRETS = frozenset(("authorization", "cookie", "proxy-authorization", "x-api-k
 def find_repeated_keywords(subject: Subject) -> Iterator[Finding]:
     """In two lists, or twice in one."""
     places: dict[str, list[tuple[str, int]]] = defaultdict(list)
-    for name, phrases in subject.written.signals.keywords.items():
-        for index, phrase in enumerate(phrases):
+    for name, search in subject.written.signals.keywords.items():
+        for index, phrase in enumerate(search.any):
             places[phrase.casefold()].append((name, index))
     for phrase, ((first, _), *others) in places.items():
         for name, index in others:
             message = f"{phrase!r} is in {first} too" if name != first else f"{phrase!r} is there twice"
-            yield subject.doubt("keyword-repeated", ("signals", "keywords", name, index), message)
+            yield subject.doubt("keyword-repeated", ("signals", "keywords", name, "any", index), message)
 
 
 def find_secret_headers(subject: Subject) -> Iterator[Finding]:

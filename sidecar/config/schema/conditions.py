@@ -28,10 +28,9 @@ from sidecar.config.schema.values import (
     need_any,
     one_of,
 )
+from sidecar.routing.conditions import DAYS
 from sidecar.routing.language import LANGUAGES, SCRIPTS, UNKNOWN
 from sidecar.routing.personal_data import KINDS
-
-DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 ANY, NONE = "any", "none"
 
@@ -147,9 +146,9 @@ class When(Written):
     script: OneOrMore[Annotated[str, one_of(SCRIPTS), enumerated(SCRIPTS)]] | None = None
     """The script that most of the prompt is written in."""
     keywords: OneOrMore[Name] | None = None
-    """Lists of `signals.keywords` of which something stands in the prompt."""
+    """Lists of `signals.keywords` of which something stands where they are looked for."""
     patterns: OneOrMore[Name] | None = None
-    """Patterns of `signals.patterns` that match something in the prompt."""
+    """Patterns of `signals.patterns` that match something there."""
     personal_data: OneOrMore[Annotated[str, one_of(_PERSONAL_DATA), enumerated(_PERSONAL_DATA)]] | None = None
     """`any` or `none` at all, or the kinds of which some stands anywhere in the request. A request too large to be
     searched counts as one that has some of every kind."""

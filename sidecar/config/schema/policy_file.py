@@ -7,17 +7,16 @@ from pydantic import Field, Tag, model_validator
 from sidecar.config.schema.models import WrittenModel, WrittenProvider
 from sidecar.config.schema.routing_tests import WrittenTest
 from sidecar.config.schema.rules import WrittenRule, WrittenStandingRequirement, WrittenVirtualModel
+from sidecar.config.schema.signals import WrittenSignals
 from sidecar.config.schema.values import (
     BY_KIND,
     MAPPING,
     TEXT,
     AnyNumber,
     Fraction,
-    HeaderName,
     Listed,
     Name,
     NonEmpty,
-    OneOrMore,
     Prose,
     Text,
     TierName,
@@ -38,20 +37,6 @@ _DESTINATIONS = ("stdout", "otlp", "none")
 _FREEDOMS = ("name_models", "set_tier", "set_max_cost")
 
 Weight = Annotated[float, Field(ge=0, le=1000)]
-
-
-class WrittenSignals(Written):
-    """What rules can look at, beyond what every request has."""
-
-    headers: dict[Name, HeaderName] = Field(
-        default_factory=dict, examples=[{"tenant": "x-tenant-id", "plan": "x-plan"}]
-    )
-    """Request headers, by the names that this file has for them. Three of these names mean something: `tenant` is
-    whose request it is, `user` and `conversation` are what splits go by."""
-    keywords: dict[Name, OneOrMore[Text]] = Field(default_factory=dict, examples=[{"incident": ["outage"]}])
-    """Lists of words and phrases, found in the prompt as whole words in any case."""
-    patterns: dict[Name, OneOrMore[Text]] = Field(default_factory=dict, examples=[{"ticket": "[A-Z]{2,6}-[0-9]+"}])
-    """Regular expressions in RE2's syntax, found anywhere in the prompt."""
 
 
 class WrittenIntent(Written):

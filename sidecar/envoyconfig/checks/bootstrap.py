@@ -10,10 +10,23 @@ from sidecar.envoyconfig.reading.document import Node
 from sidecar.envoyconfig.reading.edges import fixed_clusters
 from sidecar.envoyconfig.reading.elements import ROUTER, UPSTREAM_CODEC
 from sidecar.envoyconfig.reading.gateway import Gateway
+from sidecar.envoyconfig.reading.matching import Request, matches_route
 from sidecar.envoyconfig.reading.secrets import sds_paths
 
 _INTERNAL_LISTENER = "envoy.extensions.bootstrap.internal_listener.v3.InternalListener"
 _CONNECTION_LIMIT = "envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig"
+
+# Of the admin interface: what stops Envoy, what takes it out of service, what tells of it.
+_NOT_FOR_OTHERS = tuple(
+    Request(path, {}, method=method)
+    for method, path in (
+        ("POST", "/quitquitquit"),
+        ("POST", "/healthcheck/fail"),
+        ("POST", "/drain_listeners"),
+        ("GET", "/config_dump"),
+        ("GET", "/certs"),
+    )
+)
 _COMPOSITE = "envoy.clusters.composite"
 
 
@@ -47,6 +60,31 @@ def _admin(gateway: Gateway) -> Iterator[Fault]:
     address = gateway.root.at("admin", "address", "socket_address", "address")
     if address.is_set and not is_loopback(address.text()):
         yield Fault(address, f"the admin port listens at {address.text()!r}")
+
+
+def _passed_admin(gateway: Gateway) -> Iterator[Fault]:
+    admin = gateway.root.at("admin", "address", "socket_address")
+    leading = {
+        name for name, cluster in gateway.clusters.items() if any(_is_at(it, admin) for it in cluster.addresses)
+    }
+    for listener in gateway.listeners:
+        for route in [route for host in listener.virtual_hosts for route in host.at("routes").items()]:
+            if leading.isdisjoint(name for name, _ in fixed_clusters(route.at("route"))):
+                continue
+            passed = [it for it in _NOT_FOR_OTHERS if matches_route(route, it) is not False]
+            if passed:
+                message = (
+                    f"listener {listener.name!r} passes {passed[0].method} {passed[0].path} on to the admin port"
+                )
+                yield Fault(route, message)
+
+
+def _is_at(address: Node, admin: Node) -> bool:
+    """Whether that is the admin port of this Envoy."""
+    socket = address.at("socket_address")
+    host, port = socket.at("address").text(), socket.at("port_value").number()
+    is_here = is_loopback(host) or host == admin.at("address").text()
+    return is_here and port is not None and port == admin.at("port_value").number()
 
 
 def _connection_limit(gateway: Gateway) -> Iterator[Fault]:
@@ -148,6 +186,14 @@ RULES = (
         _admin,
         reason="Whoever reaches the admin port can stop this Envoy and read its configuration and statistics.",
         fix="admin: {address: {socket_address: {address: 127.0.0.1, port_value: 9901}}}",
+    ),
+    Rule(
+        "admin-passed-on",
+        Severity.ERROR,
+        _passed_admin,
+        reason="Whoever reaches that listener can stop this Envoy, take it out of service or read its configuration.",
+        fix="match: {path: /ready, headers: [{name: ':method', string_match: {exact: GET}}]}, or let "
+        "`sidecar envoy --status` write the listener",
     ),
     Rule(
         "connection-limit",

@@ -104,7 +104,7 @@ def _keeps_decision_id(listener: HttpListener) -> bool:
 
 _LOG = (
     "envoy.access_loggers.http_grpc with common_config: {log_name: %s, transport_api_version: V3, "
-    "grpc_service: {envoy_grpc: {cluster_name: outcomes}}, buffer_flush_interval: 1s, buffer_size_bytes: 16384}"
+    "grpc_service: {envoy_grpc: {cluster_name: outcomes}}, buffer_flush_interval: 1s, buffer_size_bytes: 65536}"
 )
 
 RULES = (

@@ -27,9 +27,10 @@ from sidecar.envoyconfig.parts.names import (
     OUTCOMES,
     OUTCOMES_SOCKET,
     SIDECAR,
-    SIDECAR_SOCKET,
     TARGET_HEADER,
+    sidecar_sockets,
 )
+from sidecar.envoyconfig.parts.places import Address
 from sidecar.routing.policy import Model
 
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
@@ -65,13 +66,13 @@ def attempt_cluster(model: Model) -> cluster.Cluster:
     )
 
 
-def sidecar_cluster() -> cluster.Cluster:
+def sidecar_cluster(workers: int) -> cluster.Cluster:
     """A hung worker collects requests and gets no more; it is noticed within about a second."""
     return cluster.Cluster(
         name=SIDECAR,
         connect_timeout=timedelta(seconds=0.25),
         lb_policy=cluster.ClusterLbPolicy.LEAST_REQUEST,
-        load_assignment=assignment(SIDECAR, core.Address(pipe=core.Pipe(path=SIDECAR_SOCKET))),
+        load_assignment=assignment(SIDECAR, *(_pipe(socket) for socket in sidecar_sockets(workers))),
         health_checks=[
             core.HealthCheck(
                 timeout=timedelta(seconds=0.2),
@@ -101,29 +102,29 @@ def outcomes_cluster() -> cluster.Cluster:
         name=OUTCOMES,
         connect_timeout=timedelta(seconds=0.25),
         per_connection_buffer_limit_bytes=_OUTCOMES_BUFFER_BYTES,
-        load_assignment=assignment(OUTCOMES, core.Address(pipe=core.Pipe(path=OUTCOMES_SOCKET))),
+        load_assignment=assignment(OUTCOMES, _pipe(OUTCOMES_SOCKET)),
         typed_extension_protocol_options=protocol_options(
             http_options.HttpProtocolOptions(explicit_http_config=_http2_only(windows))
         ),
     )
 
 
-def otlp_cluster() -> cluster.Cluster:
+def otlp_cluster(address: Address) -> cluster.Cluster:
     """Any OpenTelemetry collector; when it is down spans are dropped and requests go on."""
     return cluster.Cluster(
         name=OTLP,
         type=cluster.ClusterDiscoveryType.STRICT_DNS,
         connect_timeout=timedelta(seconds=0.25),
-        load_assignment=assignment(OTLP, socket_address("127.0.0.1", 4317)),
+        load_assignment=assignment(OTLP, socket_address(*address)),
         typed_extension_protocol_options=http2(),
     )
 
 
-def assignment(name: str, address: core.Address) -> endpoint.ClusterLoadAssignment:
-    """One endpoint."""
-    at = endpoint.LbEndpoint(endpoint=endpoint.Endpoint(address=address))
+def assignment(name: str, *addresses: core.Address) -> endpoint.ClusterLoadAssignment:
+    """An endpoint for each address."""
+    hosts = [endpoint.LbEndpoint(endpoint=endpoint.Endpoint(address=address)) for address in addresses]
     return endpoint.ClusterLoadAssignment(
-        cluster_name=name, endpoints=[endpoint.LocalityLbEndpoints(lb_endpoints=[at])]
+        cluster_name=name, endpoints=[endpoint.LocalityLbEndpoints(lb_endpoints=hosts)]
     )
 
 
@@ -168,6 +169,10 @@ def no_breakers() -> cluster.CircuitBreakers:
 def no_panic() -> cluster.ClusterCommonLbConfig:
     """With no healthy host: fail at once. The default would use the ejected one anyway."""
     return cluster.ClusterCommonLbConfig(healthy_panic_threshold=values.Percent(value=0))
+
+
+def _pipe(path: str) -> core.Address:
+    return core.Address(pipe=core.Pipe(path=path))
 
 
 def _http2_only(

@@ -17,14 +17,12 @@ from sidecar.envoyconfig.parts.messages import (
     packed,
     route,
     router,
-    socket_address,
 )
 from sidecar.envoyconfig.parts.names import EDGE, MAX_COST_HEADER, TIER_HEADER
 from sidecar.envoyconfig.parts.observation import access_log, request_tracing
-from sidecar.envoyconfig.parts.outcome_feed import edge_feed, token_usage, untyped_metadata
+from sidecar.envoyconfig.parts.outcome_feed import edge_feed
+from sidecar.envoyconfig.parts.places import Address, Places
 from sidecar.envoyconfig.parts.retries import ATTEMPT_SECONDS
-
-_PORT = 10000
 
 # Attempts that fail one after another go by in silence: a stream may end when it was silent for longer than that.
 _SPARE_SECONDS = 80
@@ -34,10 +32,9 @@ _Underscores = core.HttpProtocolOptionsHeadersWithUnderscoresAction
 
 
 def edge_listener(
-    routes: route.RouteConfiguration, attempts: int, wanted_headers: AbstractSet[str], *, is_basic: bool
+    routes: route.RouteConfiguration, attempts: int, wanted_headers: AbstractSet[str], places: Places
 ) -> listener.Listener:
     """`attempts`: the most that one request may take; `wanted_headers`: those that the policy reads."""
-    counting = [] if is_basic else [token_usage(), untyped_metadata()]
     manager = hcm.HttpConnectionManager(
         stat_prefix=EDGE,
         use_remote_address=True,
@@ -54,16 +51,22 @@ def edge_listener(
         stream_idle_timeout=timedelta(seconds=attempts * ATTEMPT_SECONDS + _SPARE_SECONDS),
         early_header_mutation_extensions=[_strip_headers()],
         local_reply_config=edge_replies(),
-        tracing=request_tracing(),
+        tracing=request_tracing() if places.otlp else None,
         access_log=[access_log(), edge_feed()],
-        http_filters=[*counting, decision_filter(wanted_headers), router_filter()],
+        http_filters=[decision_filter(wanted_headers), router_filter()],
         route_config=routes,
     )
     return listener.Listener(
         name=EDGE,
-        address=socket_address("127.0.0.1", _PORT),
+        address=listening(places.edge),
         filter_chains=[connection_manager(manager)],
     )
+
+
+def listening(address: Address) -> core.Address:
+    """Where a listener is: at `::` also those are heard that come by IPv4."""
+    host, port = address
+    return core.Address(socket_address=core.SocketAddress(address=host, port_value=port, ipv4_compat=host == "::"))
 
 
 def connection_manager(manager: hcm.HttpConnectionManager) -> listener.FilterChain:
@@ -89,10 +92,10 @@ def _strip_headers() -> core.TypedExtensionConfig:
     kept = {TIER_HEADER: "llm_tier", MAX_COST_HEADER: "llm_max_cost"}
     mutations = [
         *(_copy(header, aside) for header, aside in kept.items()),
-        _remove_prefix("x-llm-"),
+        remove_prefix("x-llm-"),
         *(_copy(aside, header) for header, aside in kept.items()),
         *(mutation_rules.HeaderMutation(remove=aside) for aside in kept.values()),
-        _remove_prefix("x-envoy-"),
+        remove_prefix("x-envoy-"),
     ]
     return extension(
         "envoy.http.early_header_mutation.header_mutation", early_mutation.HeaderMutation(mutations=mutations)
@@ -103,6 +106,7 @@ def _copy(source: str, target: str) -> mutation_rules.HeaderMutation:
     return mutation_rules.HeaderMutation(append=append_header(target, f"%REQ({source})%"))
 
 
-def _remove_prefix(prefix: str) -> mutation_rules.HeaderMutation:
+def remove_prefix(prefix: str) -> mutation_rules.HeaderMutation:
+    """Of the request's headers."""
     matching = mutation_rules.HeaderMutationRemoveOnMatch(key_matcher=matcher.StringMatcher(prefix=prefix))
     return mutation_rules.HeaderMutation(remove_on_match=matching)

@@ -37,7 +37,6 @@ def edge_routes(chats: Sequence[ChatRoute], unspoken: Sequence[Api], *, is_basic
     host = route.VirtualHost(
         name="llm",
         domains=["*"],
-        include_request_attempt_count=True,  # for the log of `models`, where it is taken off again
         response_headers_to_add=[
             append_header(TIER_HEADER, from_metadata("tier")),
             append_header(REASON_HEADER, from_metadata("reason")),

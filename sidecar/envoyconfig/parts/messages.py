@@ -26,8 +26,8 @@ with warnings.catch_warnings():
     from envoy_data_plane.envoy.extensions.filters.http.header_to_metadata import v3 as header_to_metadata
     from envoy_data_plane.envoy.extensions.filters.http.lua import v3 as lua
     from envoy_data_plane.envoy.extensions.filters.http.router import v3 as router
-    from envoy_data_plane.envoy.extensions.filters.http.set_metadata import v3 as set_metadata
     from envoy_data_plane.envoy.extensions.filters.http.upstream_codec import v3 as upstream_codec
+    from envoy_data_plane.envoy.extensions.filters.network.connection_limit import v3 as connection_limit
     from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager import v3 as hcm
     from envoy_data_plane.envoy.extensions.http.early_header_mutation.header_mutation import v3 as early_mutation
     from envoy_data_plane.envoy.extensions.http.injected_credentials.generic import v3 as generic_credential
@@ -51,6 +51,7 @@ __all__ = [
     "append_header",
     "bootstrap",
     "cluster",
+    "connection_limit",
     "connections",
     "core",
     "credential_injector",
@@ -83,7 +84,6 @@ __all__ = [
     "regex",
     "route",
     "router",
-    "set_metadata",
     "socket_address",
     "stream_log",
     "struct",

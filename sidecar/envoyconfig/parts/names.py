@@ -7,6 +7,8 @@ MODELS = "models"
 SIDECAR = "sidecar"
 OUTCOMES = "outcomes"
 OTLP = "otlp"
+STATUS = "status"
+ADMIN = "admin"
 
 METADATA_NAMESPACE = "llm.router"
 """Where the sidecar writes its decision, and nobody else can."""
@@ -31,10 +33,15 @@ LUA = "envoy.filters.http.lua"
 CONFIG_FOLDER = "/etc/envoy"
 SET_MODEL_PATH = f"{CONFIG_FOLDER}/set_model.lua"
 SOCKET_FOLDER = "/run/llm"
-SIDECAR_SOCKET = f"{SOCKET_FOLDER}/sidecar.sock"
 OUTCOMES_SOCKET = f"{SOCKET_FOLDER}/outcomes.sock"
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
+
+
+def sidecar_sockets(workers: int) -> list[str]:
+    """Where `sidecar serve --workers` listens: sidecar.sock, sidecar-1.sock, sidecar-2.sock …"""
+    names = ["sidecar.sock", *(f"sidecar-{index}.sock" for index in range(1, workers))]
+    return [f"{SOCKET_FOLDER}/{name}" for name in names]
 
 
 def provider_cluster(model: str) -> str:

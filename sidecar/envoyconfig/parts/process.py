@@ -14,18 +14,18 @@ from sidecar.envoyconfig.parts.messages import (
     packed,
     socket_address,
 )
+from sidecar.envoyconfig.parts.places import Address
 
-_ADMIN_PORT = 9901
 _MOST_CONNECTIONS = 10_000
 
 
 def whole_bootstrap(
-    listeners: Sequence[listener.Listener], clusters: Sequence[cluster.Cluster]
+    listeners: Sequence[listener.Listener], clusters: Sequence[cluster.Cluster], admin: Address
 ) -> bootstrap.Bootstrap:
     """All that Envoy reads."""
     return bootstrap.Bootstrap(
         node=core.Node(id="llm-edge", cluster="llm-edge"),  # Envoy refuses to read key files (SDS) without both
-        admin=bootstrap.Admin(address=socket_address("127.0.0.1", _ADMIN_PORT)),
+        admin=bootstrap.Admin(address=socket_address(*admin)),
         bootstrap_extensions=[extension("envoy.bootstrap.internal_listener", internal_listener.InternalListener())],
         overload_manager=_ceiling_on_connections(),
         static_resources=bootstrap.BootstrapStaticResources(listeners=list(listeners), clusters=list(clusters)),

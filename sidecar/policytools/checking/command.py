@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sidecar.config.compile import load_config
+from sidecar.config.document import STANDARD_INPUT
 from sidecar.config.finding import Finding, Severity
 from sidecar.config.findings import check_policy
 from sidecar.policytools.checking.report import render
@@ -30,7 +31,8 @@ def run_check(options: CheckOptions) -> int:
 
     Raises ModuleNotFoundError with `envoy` where the extra of that name is not installed.
     """
-    for file in filter(None, (options.policy, options.envoy)):
+    policy = None if options.policy == STANDARD_INPUT else options.policy
+    for file in filter(None, (policy, options.envoy)):
         file.open("rb").close()
     findings = _find(options)
     if options.as_json:

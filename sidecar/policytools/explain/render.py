@@ -114,6 +114,8 @@ def _signals(signals: RecordedSignals) -> Iterator[Row]:
         yield ["personal data", "not searched: the request is too large; counts as all kinds"]
     elif signals.personal_data:
         yield ["personal data", _pairs(signals.personal_data)]
+    if signals.time:
+        yield ["time", ", ".join(f"{'in' if is_in else 'not in'} {name}" for name, is_in in signals.time.items())]
     if signals.headers:
         yield ["headers", _pairs(signals.headers)]
     if signals.tier is not None or signals.max_cost is not None:
@@ -166,5 +168,6 @@ def _shadows(explanation: Explanation) -> Iterator[Row]:
         record = read_record(shadow.record)
         is_same = [each.model for each in record.plan] == [each.model for each in explanation.record.plan]
         model = record.model or str(record.status)
+        tier = "no tier" if record.tier is None else f"tier {record.tier}"
         verdict = Cell("same plan", "dim") if is_same and record.plan else Cell("differs", "notable")
-        yield [shadow.file.name, model, f"tier {record.tier}, reason {record.reason}", verdict]
+        yield [shadow.file.name, model, f"{tier}, reason {record.reason}", verdict]

@@ -8,6 +8,7 @@ from typing import Any
 from sidecar.routing.classification import Classification
 from sidecar.routing.conditions import AllOf, AnyOf, Condition, HeaderIs, InTime, NamesFound, Not
 from sidecar.routing.policy import Policy
+from sidecar.routing.recorded import SignalsOnRecord
 from sidecar.routing.rules import Rule, StandingRequirement, VirtualModel
 from sidecar.routing.signals import CONVERSATION, TENANT, USER, Signals, hash_name
 
@@ -33,12 +34,21 @@ class Recorder:
 
     def list_state(self, kind: str, name: str, policy: Policy) -> "Trust":
         """Of a list of keywords or patterns."""
-        return self._state(name, getattr(policy.reader, kind), lambda own: getattr(own.reader, kind))
+        return self._state(name, _lists(policy, kind), lambda own: _lists(own, kind))
 
     def _state(self, name: str, wanted: Mapping[str, Any], had: Callable[[Policy], Mapping[str, Any]]) -> "Trust":
         if self.policy is None:
             return BY_NAME
         return FULL if had(self.policy).get(name) == wanted.get(name) else NO
+
+
+def _lists(policy: Policy, kind: str) -> dict[str, tuple[object, str]]:
+    """What is looked for, and where."""
+    return {
+        name: (each, place)
+        for place, lists in (("prompt", getattr(policy.reader, kind)), ("request", getattr(policy.search, kind)))
+        for name, each in lists.items()
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +75,7 @@ def on_record(policy: Policy, recorder: Recorder, undated: datetime) -> Policy:
         requirements=tuple(rewrite.requirement(each) for each in policy.requirements),
         rules=rewrite.rules(policy.rules),
         virtual_models={name: rewrite.virtual_model(each) for name, each in policy.virtual_models.items()},
+        windows={},  # only records show them, and none is made here
     )
 
 
@@ -110,6 +121,8 @@ class _NamesOnRecord(_OnRecord):
     def holds(self, signals: Signals, classification: Classification | None) -> bool:
         if not self.believed.isdisjoint(getattr(signals, self.inner.kind)):
             return True
+        if self.inner.if_unsearched and self.inner.is_unsearched(signals):
+            return True
         if self.unsure:
             raise NotOnRecordError(tuple(f"{self.inner.kind} {name}" for name in sorted(self.unsure)))
         return False
@@ -131,15 +144,19 @@ class _HeaderOnRecord(_OnRecord):
 
 @dataclass(frozen=True, slots=True)
 class _TimeOnRecord(_OnRecord):
-    """InTime, of a record that may have no time."""
+    """InTime, of a line that may have no time; then its record may know the window."""
 
     inner: InTime
+    name: str
     undated: datetime
 
     def holds(self, signals: Signals, classification: Classification | None) -> bool:
-        if signals.received is self.undated:
+        if signals.received is not self.undated:
+            return self.inner.holds(signals, classification)
+        holds = signals.windows.get(self.name) if isinstance(signals, SignalsOnRecord) else None
+        if holds is None:
             raise NotOnRecordError(("time",))
-        return self.inner.holds(signals, classification)
+        return holds
 
 
 _Unsure = _NamesOnRecord | _HeaderOnRecord | _TimeOnRecord
@@ -173,7 +190,7 @@ class _Rewrite:
 
     def _simple(self, condition: Condition) -> Condition:
         if isinstance(condition, InTime):
-            return _TimeOnRecord(condition, self.undated)
+            return _TimeOnRecord(condition, str(condition), self.undated)
         if isinstance(condition, NamesFound):
             return self._names(condition)
         return self._header(condition) if isinstance(condition, HeaderIs) else condition

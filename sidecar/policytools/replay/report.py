@@ -89,7 +89,8 @@ def _lines(summary: Summary, screen: Screen) -> Iterator[str]:
     if summary.undecidable:
         yield paint.notable(f"{summary.undecidable:,} need the request itself, for what their records do not say:")
         yield table([[f"{n:,}", what] for what, n in _falling(summary.needed).items()], screen, indent=_INDENT)
-        yield f"{_INDENT}If they were decided by a policy that you have, name it with --against."
+        if summary.needed.keys() != {"time"}:
+            yield f"{_INDENT}If they were decided by a policy that you have, name it with --against."
     if summary.assumed:
         yield paint.dim("taken for granted:")
         yield table([[f"{n:,}", what] for what, n in _falling(summary.assumed).items()], screen, indent=_INDENT)

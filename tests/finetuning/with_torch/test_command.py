@@ -179,6 +179,13 @@ def test_the_report_says_what_was_printed_and_what_went_in(known: Run, start: Pa
     assert known.table["accuracy"] == printed
 
 
+def test_for_programs_the_report_is_printed(tmp_path: Path, start: Path, known_labels: Path) -> None:
+    done = run(known_labels, tmp_path / "model", "--model", start, "--epochs", 0.2, "--json")
+
+    assert json.loads(done.printed) == {"model": str(done.out.resolve()), **done.report}
+    assert done.shown.startswith("step ")
+
+
 def test_intents_of_one_s_own_are_learnt_and_the_difficulty_is_not_forgotten(tmp_path: Path, start: Path) -> None:
     data = rows(OWN_INTENTS, tiers=False)
     own = run(write(tmp_path / "own.jsonl", [*data, data[0]]), tmp_path / "model", "--model", start)
@@ -252,7 +259,8 @@ def test_a_run_that_is_interrupted_goes_on_to_the_same_model(
 
 def refusal(capfd: pytest.CaptureFixture[str], *arguments: object) -> str:
     """The one line that is said when it cannot begin."""
-    assert main(["train", *map(str, arguments)]) == 2
+    # In this process, whose number of threads the tests that follow get.
+    assert main(["train", "--threads", "1", *map(str, arguments)]) == 2
     said = capfd.readouterr()
     assert said.out == "" and said.err.count("\n") == 1
     return said.err.removeprefix("sidecar: ").rstrip()
