@@ -17,6 +17,7 @@ from sidecar.config.doubts.rules import (
     find_choices_of_one_api,
     find_regions_of_no_model,
     find_requirements_in_rules,
+    find_requirements_on_the_last_turn,
     find_untested_rules,
 )
 from sidecar.config.doubts.signals import (
@@ -37,6 +38,7 @@ _DOUBTS: tuple[Callable[[Subject], Iterable[Finding]], ...] = (
     find_repeated_keywords,
     find_secret_headers,
     find_requirements_in_rules,
+    find_requirements_on_the_last_turn,
     find_regions_of_no_model,
     find_choices_of_one_api,
     find_unusable_model_folder,

@@ -131,6 +131,11 @@ KINDS: Mapping[str, Kind] = {
         "take a header that Envoy sets from it, such as a claim of the token",
         Severity.WARNING,
     ),
+    "requirement-on-last-turn": Kind(
+        "Each turn goes to the provider with all those before it, and with what tools returned.",
+        "let the list be looked for everywhere: `{any: […], in: request}`",
+        Severity.WARNING,
+    ),
     "requirement-in-rule": Kind(
         "The first rule that matches wins, so a rule before it takes the requirement away.",
         "write it as one of `requirements`, which all hold",

@@ -87,6 +87,11 @@ def test_nothing_is_said_of_a_policy_that_is_as_it_should_be(tmp_path: Path) -> 
             "requirement-in-rule 16: rules[1].require: pictures protects personal data only if no rule",
         ),
         (
+            "when: {personal_data: any}, require",
+            "when: {any: [{personal_data: any}, {keywords: legal}]}, require",
+            "requirement-on-last-turn 13: requirements[0].when: stays holds only for requests whose last turn has legal",
+        ),
+        (
             "require: {regions: eu}",
             "require: {regions: [eu, euu]}",
             "region-unknown 13: requirements[0].require.regions[1]: no model runs in 'euu' (did you mean eu?)",

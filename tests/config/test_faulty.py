@@ -43,7 +43,14 @@ def test_every_kind_of_error_in_a_policy_has_a_file() -> None:
         *("file-unreadable", "file-too-large", "nested-too-deeply"),
         # warnings: see test_doubts.py
         *("model-deprecated", "model-never-first", "fallback-weak", "fallback-forbidden", "keyword-repeated"),
-        *("header-secret", "requirement-in-rule", "region-unknown", "plan-may-be-empty", "model-folder-missing"),
+        *(
+            "header-secret",
+            "requirement-in-rule",
+            "requirement-on-last-turn",
+            "region-unknown",
+            "plan-may-be-empty",
+            "model-folder-missing",
+        ),
         *("model-folder-unreadable", "untested"),
         # only the server refuses it
         "intent-unknown",

@@ -8,6 +8,7 @@ from sidecar.config.doubts.subject import Subject
 from sidecar.config.finding import Finding
 from sidecar.config.schema.conditions import When
 from sidecar.config.schema.rules import WrittenAction, WrittenRequirement, WrittenRule
+from sidecar.config.schema.signals import REQUEST
 
 
 def find_requirements_in_rules(subject: Subject) -> Iterator[Finding]:
@@ -24,6 +25,26 @@ def _asks_for_personal_data(when: When | None) -> bool:
         return False
     inner = (*(when.all or ()), *(when.any or ()), when.not_)
     return when.personal_data is not None or any(map(_asks_for_personal_data, inner))
+
+
+def find_requirements_on_the_last_turn(subject: Subject) -> Iterator[Finding]:
+    """What they look for may stand in an earlier turn, or in the result of a tool, and goes to the provider again."""
+    signals = subject.written.signals
+    lists = {**signals.keywords, **signals.patterns}
+    for index, standing in enumerate(subject.written.requirements):
+        for name in dict.fromkeys(_lists_in(standing.when)):
+            if name in lists and lists[name].in_ != REQUEST:
+                message = f"{standing.name} holds only for requests whose last turn has {name}"
+                yield subject.doubt("requirement-on-last-turn", ("requirements", index, "when"), message)
+
+
+def _lists_in(when: When | None) -> Iterator[str]:
+    """The names of keywords and patterns."""
+    if when is None:
+        return
+    yield from (*(when.keywords or ()), *(when.patterns or ()))
+    for inner in (*(when.all or ()), *(when.any or ()), when.not_):
+        yield from _lists_in(inner)
 
 
 def find_regions_of_no_model(subject: Subject) -> Iterator[Finding]:
