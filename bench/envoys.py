@@ -28,7 +28,6 @@ _FEED = frozenset(
     (
         "envoy.access_loggers.http_grpc",
         "envoy.filters.http.ai_protocol_manager",
-        "envoy.filters.http.set_metadata",
         "envoy.filters.http.header_to_metadata",
         OUTCOMES_CLUSTER,
     )

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from sidecar.demo.preflight import find_envoy
-from sidecar.inference.pool import available_processors
+from sidecar.processors import available_processors
 
 _PACKAGES = ("envoy-llm-sidecar", "onnxruntime", "tokenizers", "grpcio", "protobuf", "msgspec", "uvloop", "aiohttp")
 

@@ -112,7 +112,7 @@ def test_no_prompt_is_made_twice_and_every_run_makes_the_same() -> None:
 
 
 def test_plain_envoy_has_no_trace_of_the_sidecar() -> None:
-    names = ["ext_proc", "ai_protocol_manager", "set_metadata", "header_to_metadata", "router"]
+    names = ["ext_proc", "ai_protocol_manager", "header_to_metadata", "router"]
     filters = [{"name": f"envoy.filters.http.{name}"} for name in names]
     logs = [{"name": "envoy.access_loggers.stdout"}, {"name": "envoy.access_loggers.http_grpc"}]
     route = {"match": {}, "typed_per_filter_config": {"envoy.filters.http.ext_proc": {"disabled": True}}}

@@ -89,7 +89,7 @@ def test_nothing_is_said_of_a_policy_that_is_as_it_should_be(tmp_path: Path) -> 
         (
             "when: {personal_data: any}, require",
             "when: {any: [{personal_data: any}, {keywords: legal}]}, require",
-            "requirement-on-last-turn 13: requirements[0].when: stays holds only for requests whose last turn has legal",
+            "requirement-on-last-turn 13: requirements[0].when: stays holds only for requests whose last turn has",
         ),
         (
             "require: {regions: eu}",

@@ -33,8 +33,10 @@ PAIRS: list[tuple[str, dict[str, Any], str]] = [
 
 
 def comparable(manifest: Manifest) -> Manifest:
-    """Without what each tool has its own way for: to restart pods when a ConfigMap changes."""
+    """Without what each tool has its own way for: to restart pods, and to run a Job, when something changes."""
     it: Manifest = json.loads(re.sub(r"llm-sidecar-defaults-\w+", "llm-sidecar-defaults", json.dumps(manifest)))
+    if it["kind"] == "Job":
+        it["metadata"]["name"] = re.sub(r"-[0-9a-f]{8}$", "", it["metadata"]["name"])
     if it["kind"] == "ConfigMap":
         it["data"] = {name: yaml.safe_load(text) for name, text in it["data"].items()}
     annotations = it.get("spec", {}).get("template", {}).get("metadata", {}).get("annotations")
@@ -62,13 +64,15 @@ VALUES: list[dict[str, Any]] = [
     {"gateway": {"existingPolicy": "mine", "keysSecret": "my-keys"}},
     {"image": {"repository": "registry.example/llm", "tag": "sha256:" + "0" * 64}, "monitoringNamespace": "watch"},
     {"injector": {"enabled": True, "certificate": "job", "defaults": {"cpu": "500m"}, "replicas": 3}},
+    {"gateway": {"existingPolicy": "123", "keysSecret": "true"}, "monitoringNamespace": "0"},
+    {"gateway": {"otlp": "[fd00::1]:4317", "drainSeconds": 2_000_000, "envoy": {"concurrency": 1_000_000}}},
 ]
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("values", VALUES)
 def test_every_supported_version_takes_what_values_make_of_it(values: dict[str, Any], version: str) -> None:
-    for manifest in chart(values, "elsewhere"):
+    for manifest in chart(values, "2024"):
         if group_of(manifest) not in CUSTOM_GROUPS:
             require_valid(manifest, version)
 
@@ -100,8 +104,39 @@ def test_injected_pods_run_what_the_chart_is_of() -> None:
     }
 
 
+def test_traces_get_through_to_their_collector() -> None:
+    rules = find(chart({"gateway": {"otlp": "collector.monitoring:4317"}}, "x"), "NetworkPolicy", "llm-gateway")[
+        "spec"
+    ]
+    silent = find(chart({}, "x"), "NetworkPolicy", "llm-gateway")["spec"]
+
+    assert rules["egress"] == [*silent["egress"], {"ports": [{"protocol": "TCP", "port": 4317}]}]
+
+
+def test_an_upgrade_makes_a_new_job_of_what_kubernetes_does_not_let_it_change() -> None:
+    def jobs(tag: str) -> dict[str, Manifest]:
+        values = {"image": {"tag": tag}, "injector": {"enabled": True, "certificate": "job"}}
+        return {it["metadata"]["name"]: it for it in chart(values, "x") if it["kind"] == "Job"}
+
+    assert jobs("1") == jobs("1")
+    assert not jobs("1").keys() & jobs("2").keys()
+
+
 @pytest.mark.parametrize(
-    "wrong", [{"gatway": {}}, {"gateway": {"minReplicas": "2"}}, {"injector": {"certificate": "none"}}]
+    "wrong",
+    [
+        {"gatway": {}},
+        {"gateway": {"minReplicas": "2"}},
+        {"injector": {"certificate": "none"}},
+        {"image": {"tag": "1.0\nx: y"}},
+        {"image": {"repository": "{{ .Values.x }}"}},
+        {"envoyImage": {"tag": ""}},
+        {"monitoringNamespace": 'a"b'},
+        {"gateway": {"existingPolicy": "a: b"}},
+        {"gateway": {"keysSecret": ""}},
+        {"gateway": {"otlp": "a, --listen, b:1"}},
+        {"gateway": {"drainSeconds": 4}},  # `drain` refuses less than it waits at least
+    ],
 )
 def test_values_that_it_does_not_know_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(helm_python.HelmError):

@@ -7,7 +7,7 @@ import pytest
 
 from sidecar.injection.admission_policy import render_files
 from sidecar.injection.containers import our_containers, our_volumes
-from sidecar.injection.names import PREFIX
+from sidecar.injection.names import NO_TOKEN_VOLUME, PREFIX
 from sidecar.injection.settings import read_settings
 from tests.fakes.manifests import (
     CUSTOM_GROUPS,
@@ -126,6 +126,43 @@ def test_a_pod_has_time_to_end_its_streams() -> None:
     assert template["spec"]["terminationGracePeriodSeconds"] >= longest + 30
 
 
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_a_node_can_be_drained_even_if_a_single_replica_is_left(name: str) -> None:
+    budgets = [it["spec"] for it in overlay(name) if it["kind"] == "PodDisruptionBudget"]
+
+    assert all(it["maxUnavailable"] == 1 and "minAvailable" not in it for it in budgets)
+
+
+@pytest.mark.parametrize("name", [name for name in OVERLAYS if name.startswith("injector-c")])
+def test_clusters_that_ration_its_priority_take_the_webhook(name: str) -> None:
+    """They do outside kube-system where a quota says so."""
+    manifests = overlay(name)
+    webhook = find(manifests, "Deployment", "llm-sidecar-webhook")
+    quota = find(manifests, "ResourceQuota", "llm-sidecar-webhook")
+
+    (scope,) = quota["spec"]["scopeSelector"]["matchExpressions"]
+    assert scope["scopeName"] == "PriorityClass"
+    assert scope["values"] == [webhook["spec"]["template"]["spec"]["priorityClassName"]]
+    assert quota["metadata"]["namespace"] == webhook["metadata"]["namespace"]
+
+
+def test_a_renewed_certificate_is_of_the_ca_that_is_trusted_already() -> None:
+    """So the API server trusts the old one and the new one, while the pods still get the new one."""
+    manifests = overlay("injector-cert-manager")
+    ca = find(manifests, "Certificate", "llm-sidecar-webhook-ca")["spec"]
+    serving = find(manifests, "Certificate", "llm-sidecar-webhook")["spec"]
+
+    assert find(manifests, "Issuer", serving["issuerRef"]["name"])["spec"] == {"ca": {"secretName": ca["secretName"]}}
+    assert ca["isCA"] and ca["secretName"] != serving["secretName"]
+    assert int(ca["duration"].removesuffix("h")) > 10 * int(serving["duration"].removesuffix("h"))
+
+
+def test_a_renewal_that_hangs_does_not_keep_the_next_one_from_trying() -> None:
+    renewal = find(overlay("injector-certificate-job"), "CronJob", "llm-sidecar-certificate")
+
+    assert renewal["spec"]["concurrencyPolicy"] == "Replace"
+
+
 def test_the_admission_policy_is_what_is_rendered() -> None:
     folder = K8S / "base" / "admission-policy"
 
@@ -135,7 +172,7 @@ def test_the_admission_policy_is_what_is_rendered() -> None:
 
 
 def test_the_gateway_has_the_containers_that_are_injected() -> None:
-    """But for where it listens, how much it takes, and how it is called in the overlay."""
+    """But for where it listens, how much it takes, how it is called in the overlay, and that its pod has no token."""
     gateway = overlay("gateway")
     (template,) = [it for it in map(pod_template, gateway) if it is not None]
     images = {it["name"]: it["image"] for it in containers(template["spec"])}
@@ -159,5 +196,9 @@ def test_the_gateway_has_the_containers_that_are_injected() -> None:
     injected = json.dumps(our_containers(settings)).replace("127.0.0.1:10000", "0.0.0.0:10000")
 
     expected = json.loads(injected.replace('"--concurrency", "1"', '"--concurrency", "2"'))
+    for container in expected:
+        container["volumeMounts"] = [it for it in container["volumeMounts"] if it["name"] != NO_TOKEN_VOLUME]
+    volumes = {it["name"]: it for it in our_volumes(settings) if it["name"] != NO_TOKEN_VOLUME}
+    assert template["spec"]["automountServiceAccountToken"] is False
     assert template["spec"]["initContainers"] == expected
-    assert {it["name"]: it for it in template["spec"]["volumes"]} == {it["name"]: it for it in our_volumes(settings)}
+    assert {it["name"]: it for it in template["spec"]["volumes"]} == volumes
