@@ -32,10 +32,12 @@ from sidecar.injection.settings import (
     KEYS,
     NONE,
     PORT_KEYS,
+    REQUESTS_AND_LIMITS,
     Defaults,
     Kind,
     Resources,
     Settings,
+    locked_keys,
 )
 
 Json = dict[str, Any]
@@ -83,8 +85,13 @@ def build_admission_policies(defaults: Defaults = BUILT_IN) -> list[Json]:
         "variables": [{"name": "injected", "expression": _IS_INJECTED}],
         "validations": [
             *(
-                {"expression": f"variables.injected || ({expression})", "messageExpression": message}
-                for _, expression, message in rules
+                {
+                    "expression": f"variables.injected || ({expression})",
+                    # In place of the other where that has a line break, or is longer than the API server allows.
+                    "message": f"cannot be injected: the rule {name} does not hold",
+                    "messageExpression": message,
+                }
+                for name, expression, message in rules
             ),
             {
                 "expression": "variables.injected",
@@ -172,11 +179,18 @@ def _rules(defaults: Defaults) -> Iterator[tuple[str, str, str]]:
         f"{_ANNOTATIONS}.all(key, !key.startsWith({text(PREFIX)}) || key in {known})",
         text(f"metadata.annotations[{PREFIX}…]: unknown; the settings are {', '.join(KEYS)}"),
     )
+    if locked := locked_keys(defaults):
+        yield (
+            "unlocked-settings",
+            f"{_ANNOTATIONS}.all(key, !(key in {text_list(PREFIX + key for key in locked)}))",
+            text(f"metadata.annotations[{PREFIX}…]: this installation does not let pods set {', '.join(locked)}"),
+        )
     yield from _conflict_rules(defaults)
 
 
 def _check(kind: Kind, value: str) -> str:
-    check = f"{value}.matches({text(f'^({kind.pattern})$')}) && size({value}) <= {kind.longest}"
+    # The size first: what `matches` costs grows with the text, and the API server has a limit.
+    check = f"size({value}) <= {kind.longest} && {value}.matches({text(f'^({kind.pattern})$')})"
     if kind.numbers is None:
         return check
     lowest, highest = kind.numbers
@@ -192,6 +206,14 @@ def _conflict_rules(defaults: Defaults) -> Iterator[tuple[str, str, str]]:
         f"{numbers}.all(one, {numbers}.filter(it, it == one).size() == 1)",
         text("metadata.annotations: two of our ports are the same: give them different ones"),
     )
+    for request, limit in REQUESTS_AND_LIMITS:
+        asked, most = _setting(request, defaults), _setting(limit, defaults)
+        field = f"metadata.annotations[{PREFIX}{request}]"
+        yield (
+            f"{request}-below-limit",
+            f"!quantity({asked}).isGreaterThan(quantity({most}))",
+            f"{text(f'{field}: ')} + {asked} + {text(f' is above {limit} ')} + {most}",
+        )
     yield (
         "own-network",
         "!object.spec.?hostNetwork.orValue(false)",

@@ -12,12 +12,14 @@ from sidecar.injection.names import (
     ENVOY_VOLUME,
     KEYS_FOLDER,
     KEYS_VOLUME,
+    NO_TOKEN_VOLUME,
     POLICY_FILE,
     POLICY_FOLDER,
     POLICY_VOLUME,
     ROUTER_CONTAINER,
     RUN_FOLDER,
     RUN_VOLUME,
+    TOKEN_FOLDER,
 )
 from sidecar.injection.settings import NONE, Resources, Settings
 
@@ -44,6 +46,7 @@ def our_volumes(settings: Settings) -> list[Json]:
         *keys,
         {"name": ENVOY_VOLUME, "emptyDir": {"sizeLimit": "8Mi"}},
         {"name": RUN_VOLUME, "emptyDir": {"medium": "Memory", "sizeLimit": "8Mi"}},
+        {"name": NO_TOKEN_VOLUME, "emptyDir": {"sizeLimit": "1Mi"}},
     ]
 
 
@@ -66,7 +69,11 @@ def _envoy_config(settings: Settings) -> Json:
         "args": ["envoy", POLICY_FILE, *_flat(places)],
         "resources": _resources(settings.router),
         "securityContext": _security(),
-        "volumeMounts": [_mount(POLICY_VOLUME, POLICY_FOLDER, read_only=True), _mount(ENVOY_VOLUME, ENVOY_FOLDER)],
+        "volumeMounts": [
+            _mount(POLICY_VOLUME, POLICY_FOLDER, read_only=True),
+            _mount(ENVOY_VOLUME, ENVOY_FOLDER),
+            _no_token(),
+        ],
     }
 
 
@@ -102,6 +109,7 @@ def _router(settings: Settings) -> Json:
             _mount(POLICY_VOLUME, POLICY_FOLDER, read_only=True),
             _mount(ENVOY_VOLUME, ENVOY_FOLDER, read_only=True),
             _mount(RUN_VOLUME, RUN_FOLDER),
+            _no_token(),
         ],
     }
 
@@ -137,6 +145,7 @@ def _envoy(settings: Settings) -> Json:
             _mount(ENVOY_VOLUME, ENVOY_FOLDER, read_only=True),
             *keys,
             _mount(RUN_VOLUME, RUN_FOLDER),
+            _no_token(),
         ],
     }
 
@@ -169,6 +178,15 @@ def _security() -> Json:
 
 def _mount(volume: str, folder: str, *, read_only: bool = False) -> Json:
     return {"name": volume, "mountPath": folder, **({"readOnly": True} if read_only else {})}
+
+
+def _no_token() -> Json:
+    """An empty folder, where the API server would mount the token of the pod's service account.
+
+    It does so in all containers that have nothing there, also in injected ones. Whoever may edit the policy could
+    then have Envoy send the application's token to a provider of theirs, as the file with its key.
+    """
+    return _mount(NO_TOKEN_VOLUME, TOKEN_FOLDER, read_only=True)
 
 
 def _flat(options: Mapping[str, str]) -> list[str]:

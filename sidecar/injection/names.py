@@ -23,7 +23,8 @@ POLICY_VOLUME = "llm-policy"
 KEYS_VOLUME = "llm-keys"
 ENVOY_VOLUME = "llm-envoy"
 RUN_VOLUME = "llm-run"
-VOLUMES = (POLICY_VOLUME, KEYS_VOLUME, ENVOY_VOLUME, RUN_VOLUME)
+NO_TOKEN_VOLUME = "llm-no-token"  # noqa: S105  # a volume's name
+VOLUMES = (POLICY_VOLUME, KEYS_VOLUME, ENVOY_VOLUME, RUN_VOLUME, NO_TOKEN_VOLUME)
 
 POLICY_FOLDER = "/etc/sidecar"
 POLICY_FILE = f"{POLICY_FOLDER}/router.yaml"
@@ -31,6 +32,7 @@ KEYS_FOLDER = "/etc/llm-keys"
 ENVOY_FOLDER = "/etc/envoy"
 ENVOY_FILE = f"{ENVOY_FOLDER}/envoy.yaml"
 RUN_FOLDER = "/run/llm"
+TOKEN_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105  # where the API server mounts tokens
 
 BASE_URLS = {"OPENAI_BASE_URL": "http://127.0.0.1:{port}/v1", "ANTHROPIC_BASE_URL": "http://127.0.0.1:{port}"}
 """What the SDKs read: OpenAI's adds /chat/completions to it, Anthropic's /v1/messages."""

@@ -12,7 +12,10 @@ from sidecar.config.document import ConfigError, Loc, read_document, suggest
 from sidecar.injection.names import PREFIX, STATUS_ANNOTATION, VERSION
 
 Defaults = Mapping[str, str]
-"""A value for every key of KEYS, written as an annotation has it."""
+"""A value for every key of KEYS, written as an annotation has it; and LOCKED, where pods may not set all of them."""
+
+LOCKED = "locked"
+"""The only key of the defaults file that is no annotation: those that no pod may have, separated by spaces."""
 
 NONE = "none"
 """The value of a setting that can be left out."""
@@ -180,7 +183,7 @@ def read_settings(annotations: Mapping[str, object], defaults: Defaults = BUILT_
     """Those of a pod with these annotations. Raises InjectionError for each of ours that cannot be."""
     own = {key.removeprefix(PREFIX): value for key, value in annotations.items() if key.startswith(PREFIX)}
     own.pop(STATUS_ANNOTATION.removeprefix(PREFIX), None)
-    wrong = _find_wrong_values(own)
+    wrong = _find_wrong_values(own) | _find_locked(own, defaults)
     read = {**defaults, **{key: value for key, value in own.items() if isinstance(value, str)}}
     wrong = wrong or _find_contradictions(read, own)
     if wrong:
@@ -197,12 +200,18 @@ def load_defaults(file: Path) -> Defaults:
     if not isinstance(data, dict):
         raise ConfigError((document.finding("wrong-kind", (), "expected keys with values, like `port: 10000`"),))
     own = {key: _as_text(value) for key, value in data.items()}
-    wrong = _find_wrong_values(own)
+    locked = own.pop(LOCKED, [])
+    wrong = _find_wrong_values(own) | _find_wrong_locks(locked)
     read = {**BUILT_IN, **{key: value for key, value in own.items() if isinstance(value, str)}}
     if found := wrong or _find_contradictions(read, own):
-        kinds = {key: "wrong-kind" if key in KEYS else "unknown-key" for key in found}
+        kinds = {key: "wrong-kind" if key in (*KEYS, LOCKED) else "unknown-key" for key in found}
         raise ConfigError(tuple(document.finding(kinds[key], (key,), told) for key, told in found.items()))
-    return read
+    return {**read, LOCKED: " ".join(locked)} if isinstance(locked, list) and locked else read
+
+
+def locked_keys(defaults: Defaults) -> list[str]:
+    """Those that pods may not set, in an installation with these defaults."""
+    return defaults.get(LOCKED, "").split()
 
 
 def config_of(defaults: Defaults) -> str:
@@ -244,6 +253,24 @@ def _find_wrong_values(own: Mapping[str, object]) -> dict[str, str]:
     return wrong
 
 
+def _find_locked(own: Mapping[str, object], defaults: Defaults) -> dict[str, str]:
+    return {
+        key: f"this installation does not let pods set it; it is {defaults[key]}"
+        for key in locked_keys(defaults)
+        if key in own
+    }
+
+
+def _find_wrong_locks(locked: object) -> dict[str, str]:
+    if not isinstance(locked, list):
+        return {LOCKED: f"expected a list of settings, like [image, envoy-image], got {show(locked)}"}
+    for key in locked:
+        if not isinstance(key, str) or key not in KEYS:
+            remedy = suggest(str(key), KEYS) or f"; the settings are {', '.join(KEYS)}"
+            return {LOCKED: f"expected settings, got {show(key)}{remedy}"}
+    return {}
+
+
 def _find_contradictions(read: Mapping[str, str], own: Mapping[str, object]) -> dict[str, str]:
     """Between values that are right by themselves; each is told of the one that was set here, not by default."""
     wrong = {}
@@ -276,7 +303,8 @@ def _as_text(value: object) -> object:
     """A value of a YAML file as an annotation would have it; what could not be in one stays what it is."""
     if isinstance(value, bool):
         return str(value).lower()
-    return str(value) if isinstance(value, int | float) else value
+    # What writes YAML for others, as Helm does, makes 1.0 of 1 and 2.68435456e+08 of 268435456.
+    return f"{value:.15g}" if isinstance(value, float) else str(value) if isinstance(value, int) else value
 
 
 def _build_settings(read: Mapping[str, str]) -> Settings:

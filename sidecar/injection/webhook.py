@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 from aiohttp import web
 
@@ -27,6 +28,10 @@ _LARGE_AT_ONCE = 4
 
 # For a handshake, and for a request after it: an API server takes milliseconds.
 _CLIENT_SECONDS = 5.0
+
+# Whoever sends the beginning of a pod and no more makes us hold up to 1.3 MB of it, and any pod may connect: so many
+# fit into the container's memory. An API server's take milliseconds each.
+_MOST_CONNECTIONS = 300
 
 # To take leave of a client that still sends, or does not.
 _CLOSE_SECONDS = 1.0
@@ -115,12 +120,13 @@ class Webhook:
         )
         self._runners.append(runner)
         await runner.setup()
-        assert runner.server is not None  # noqa: S101  # it has been set up
+        handlers = runner.server
+        assert handlers is not None  # noqa: S101  # it has been set up
         host, port = address
         try:
             # Not by a site of aiohttp's, which leaves a minute for a handshake.
             server = await asyncio.get_running_loop().create_server(
-                runner.server,
+                lambda: _Gate(handlers),
                 host,
                 port,
                 backlog=_BACKLOG,
@@ -180,6 +186,22 @@ class Webhook:
         for result, count in self._certificate.reloads.items():
             yield f'llm_webhook_certificate_reloads_total{{result="{result}"}} {count}'
         yield ""
+
+
+class _Gate(asyncio.Protocol):
+    """Of a connection, until it is there: then aiohttp's, or closed at once if it is one too many."""
+
+    def __init__(self, handlers: web.Server) -> None:
+        self._handlers = handlers
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        connection = cast("asyncio.Transport", transport)
+        if len(self._handlers.connections) >= _MOST_CONNECTIONS:
+            connection.abort()
+            return
+        handler = self._handlers()
+        connection.set_protocol(handler)
+        handler.connection_made(transport)
 
 
 async def _close_connection(_request: web.Request, response: web.StreamResponse) -> None:

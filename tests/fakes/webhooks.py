@@ -97,6 +97,11 @@ class WebhookProcess:
         """Its exit code, when it has left."""
         return self._process.wait(PATIENCE_SECONDS)
 
+    def peak_bytes(self) -> int:
+        """The most memory that it has had."""
+        (line,) = [it for it in Path(f"/proc/{self._process.pid}/status").read_text().splitlines() if "VmHWM" in it]
+        return int(line.split()[1]) * 1024
+
     def counts(self, name: str) -> dict[str, float]:
         """A metric's samples by the value of their label; '' for one without."""
         return {

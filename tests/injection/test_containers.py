@@ -8,6 +8,7 @@ import pytest
 from sidecar.cli import build_parser
 from sidecar.demo.preflight import find_envoy
 from sidecar.injection.containers import our_containers
+from sidecar.injection.pod import inject
 from sidecar.injection.settings import read_settings
 from tests.fakes.pods import PODS, Json
 from tests.fakes.serving import EXAMPLES, sidecar_command
@@ -99,6 +100,21 @@ def test_only_envoy_gets_the_keys() -> None:
     ]
 
     assert mounting == ["llm-envoy"]
+
+
+def test_none_of_ours_gets_the_token_of_the_application() -> None:
+    """The API server mounts it where nothing is mounted at that path yet."""
+    pod = inject(PODS["the least"])
+    (volume,) = [it for it in pod["spec"]["volumes"] if it["name"] == "llm-no-token"]
+
+    assert "emptyDir" in volume
+    for container in pod["spec"]["initContainers"]:
+        (mount,) = [
+            it
+            for it in container["volumeMounts"]
+            if it["mountPath"] == "/var/run/secrets/kubernetes.io/serviceaccount"
+        ]
+        assert mount["name"] == "llm-no-token" and mount["readOnly"]
 
 
 def test_nothing_is_given_to_a_shell() -> None:

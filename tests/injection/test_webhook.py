@@ -9,7 +9,9 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ import pytest
 
 from sidecar.injection.pod import inject
 from sidecar.injection.signing import KeyPair
-from tests.fakes.manifests import VERSIONS, require_valid
+from tests.fakes.manifests import VERSIONS, find, overlay, require_valid
 from tests.fakes.ports import free_port
 from tests.fakes.reviews import apply, pod, recorded, review_of
 from tests.fakes.serving import eventually, get, sidecar_command
@@ -261,6 +263,42 @@ async def test_slow_clients_are_turned_away_and_keep_nobody_waiting(webhook: Web
     ends = [await wait_for_end() for wait_for_end in slow]
     assert {end.partition(b"\r\n")[0] for end in ends} <= {b"", b"HTTP/1.1 408 Request Timeout"}
     assert "Traceback" not in webhook.log()
+
+
+def test_a_flood_stays_within_the_memory_that_the_manifest_allows(webhook: WebhookProcess, pair: KeyPair) -> None:
+    webhook_of = find(overlay("injector-certificate-job"), "Deployment", "llm-sidecar-webhook")
+    (container,) = webhook_of["spec"]["template"]["spec"]["containers"]
+    allowed = int(container["resources"]["limits"]["memory"].removesuffix("Mi")) * 1024 * 1024
+    context = trusting(pair)
+
+    assert asyncio.run(flood(webhook, context)) < allowed
+    eventually(lambda: is_admitted(webhook, context), True)
+
+
+async def flood(webhook: WebhookProcess, context: ssl.SSLContext) -> int:
+    """Beginnings of five hundred large pods; the most memory that the webhook had, in bytes."""
+    beginning = b"POST /inject HTTP/1.1\r\nHost: x\r\nContent-Length: 2000000\r\n\r\n" + b"[" * 700_000
+    writers: list[asyncio.StreamWriter] = []
+
+    async def send() -> None:
+        with suppress(ConnectionError):
+            _, writer = await asyncio.open_connection("127.0.0.1", webhook.port, ssl=context, server_hostname=NAME)
+            writers.append(writer)
+            writer.write(beginning)
+
+    for _ in range(10):
+        await asyncio.gather(*(send() for _ in range(50)))
+    peak = webhook.peak_bytes()
+    for writer in writers:
+        writer.transport.abort()
+    return peak
+
+
+def is_admitted(webhook: WebhookProcess, context: ssl.SSLContext) -> bool:
+    try:
+        return bool(asyncio.run(admit(webhook, context, review_of(pod())))["allowed"])
+    except (OSError, HTTPException):  # turned away
+        return False
 
 
 @pytest.mark.asyncio
