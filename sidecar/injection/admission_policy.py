@@ -363,6 +363,7 @@ def _marked(*, without: str | None = None) -> Settings:
         admin_port=_NUMBERS["admin-port"],
         http_port=_NUMBERS["http-port"],
         status_port=_NUMBERS["status-port"],
+        bind=_TEXTS["bind"],
         image=_TEXTS["image"],
         envoy_image=_TEXTS["envoy-image"],
         image_pull_policy=_TEXTS["image-pull-policy"],

@@ -25,7 +25,7 @@ from sidecar.injection.settings import NONE, Resources, Settings
 
 Json = dict[str, Any]
 
-_LOOPBACK, _ALL = "127.0.0.1", "0.0.0.0"  # noqa: S104  # the pod's address is not known before it runs
+_LOOPBACK = "127.0.0.1"
 
 _USER = 65532  # `nonroot` of distroless images; of no user of a node
 
@@ -56,7 +56,7 @@ def _envoy_config(settings: Settings) -> Json:
         "--out": ENVOY_FOLDER,
         "--listen": f"{_LOOPBACK}:{settings.port}",
         "--admin": f"{_LOOPBACK}:{settings.admin_port}",
-        "--status": f"{_ALL}:{settings.status_port}",
+        "--status": f"{settings.bind}:{settings.status_port}",
         "--workers": str(settings.workers),
         "--otlp": settings.otlp or NONE,
     }
@@ -84,7 +84,7 @@ def _router(settings: Settings) -> Json:
         # A policy with a model that this Envoy lacks is not taken before the pod is made anew.
         "--envoy": ENVOY_FILE,
         "--socket": f"{RUN_FOLDER}/sidecar.sock",
-        "--http": f"{_ALL}:{settings.http_port}",
+        "--http": f"{settings.bind}:{settings.http_port}",
         "--workers": str(settings.workers),
         "--log-level": settings.log_level,
     }
@@ -101,7 +101,7 @@ def _router(settings: Settings) -> Json:
         "livenessProbe": {
             "httpGet": {"path": "/healthz", "port": settings.http_port},
             "periodSeconds": 10,
-            "failureThreshold": 3,
+            "timeoutSeconds": 5,
         },
         "resources": _resources(settings.router),
         "securityContext": _security(),
@@ -125,7 +125,10 @@ def _router_environment(settings: Settings) -> list[Json]:
 
 
 def _envoy(settings: Settings) -> Json:
-    """The probe of liveness is no request: /ready says no while Envoy drains, and lives."""
+    """The probe of liveness is no request: /ready says no while Envoy drains, and lives.
+
+    Not in the pod's readiness either: while it is started again, the application goes on with what needs no model.
+    """
     keys = [_mount(KEYS_VOLUME, KEYS_FOLDER, read_only=True)] if settings.keys else []
     options = {"--concurrency": _CONCURRENCY, "--log-level": settings.log_level}
     return {
@@ -137,8 +140,7 @@ def _envoy(settings: Settings) -> Json:
         "restartPolicy": "Always",
         "ports": [{"name": "llm-status", "containerPort": settings.status_port}],
         "startupProbe": _startup_probe("/ready", settings.status_port),
-        "livenessProbe": {"tcpSocket": {"port": settings.status_port}, "periodSeconds": 10},
-        "readinessProbe": {"httpGet": {"path": "/ready", "port": settings.status_port}, "periodSeconds": 5},
+        "livenessProbe": {"tcpSocket": {"port": settings.status_port}, "periodSeconds": 10, "timeoutSeconds": 5},
         "resources": _resources(settings.envoy),
         "securityContext": _security(),
         "volumeMounts": [

@@ -64,6 +64,7 @@ MEMORY = Kind(
     rf"[1-9][0-9]{{0,14}}|([1-9][0-9]{{0,6}}(\.[0-9]{{1,3}})?|{_FRACTION})(Ki|Mi|Gi|Ti|k|M|G|T)",
 )
 WORKERS = Kind("a whole number from 1 to 64", r"[1-9][0-9]?", numbers=(1, 64))
+BIND = Kind("0.0.0.0, or [::] for pods that have IPv6 addresses only", r"0\.0\.0\.0|\[::\]")
 YES_OR_NO = Kind("true or false", "true|false")
 OTLP = Kind(
     "HOST:PORT of an OTLP/gRPC collector, or none",
@@ -79,6 +80,7 @@ KEYS: Mapping[str, tuple[Kind, str]] = {
     "admin-port": (PORT, "9901"),
     "http-port": (PORT, "9902"),
     "status-port": (PORT, "9903"),
+    "bind": (BIND, "0.0.0.0"),  # noqa: S104  # the pod's address is not known before it runs
     "image": (IMAGE, f"envoy-llm-sidecar:{VERSION}"),
     "envoy-image": (IMAGE, "docker.io/envoyproxy/envoy:distroless-v1.40.0"),
     "image-pull-policy": (PULL_POLICY, "IfNotPresent"),
@@ -157,6 +159,8 @@ class Settings:
     admin_port: int
     http_port: int
     status_port: int
+    bind: str
+    """Where http_port and status_port are."""
     image: str
     envoy_image: str
     image_pull_policy: str
@@ -322,6 +326,7 @@ def _build_settings(read: Mapping[str, str]) -> Settings:
         admin_port=int(read["admin-port"]),
         http_port=int(read["http-port"]),
         status_port=int(read["status-port"]),
+        bind=read["bind"],
         image=read["image"],
         envoy_image=read["envoy-image"],
         image_pull_policy=read["image-pull-policy"],

@@ -28,6 +28,7 @@ GOOD = {
     "admin-port": ["1024"],
     "http-port": ["8080"],
     "status-port": ["9000"],
+    "bind": ["0.0.0.0", "[::]"],
     "image": [
         "sidecar",
         "a/b:1",

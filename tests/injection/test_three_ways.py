@@ -46,6 +46,7 @@ INJECTED: dict[str, Json] = {
     "no keys": pod({"keys": "none"}),
     "names": pod({"policy": "my-policy", "keys": "team.keys", "overlay": "edits.yaml", "console-token": "console"}),
     "ports": pod({"port": "1024", "admin-port": "65535", "http-port": "8080", "status-port": "9000"}),
+    "IPv6": pod({"bind": "[::]"}),
     "traces": pod({"otlp": "collector.monitoring.svc:4317"}),
     "images": pod(
         {"image": "registry.example:5000/llm@sha256:" + "0" * 64, "envoy-image": "e:1", "image-pull-policy": "Always"}
@@ -113,6 +114,7 @@ REFUSED: dict[str, Json] = {
             ("workers", "0"),
             ("workers", "65"),
             ("base-urls", "yes"),
+            ("bind", "::"),
             ("otlp", "collector"),
             ("otlp", "http://collector:4317"),
             ("otlp", "collector:0"),

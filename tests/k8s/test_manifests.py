@@ -172,7 +172,7 @@ def test_the_admission_policy_is_what_is_rendered() -> None:
 
 
 def test_the_gateway_has_the_containers_that_are_injected() -> None:
-    """But for where it listens, how much it takes, how it is called in the overlay, and that its pod has no token."""
+    """But for where it listens, what it takes, that its pod has no token, and that Envoy's readiness is the pod's."""
     gateway = overlay("gateway")
     (template,) = [it for it in map(pod_template, gateway) if it is not None]
     images = {it["name"]: it["image"] for it in containers(template["spec"])}
@@ -198,6 +198,7 @@ def test_the_gateway_has_the_containers_that_are_injected() -> None:
     expected = json.loads(injected.replace('"--concurrency", "1"', '"--concurrency", "2"'))
     for container in expected:
         container["volumeMounts"] = [it for it in container["volumeMounts"] if it["name"] != NO_TOKEN_VOLUME]
+    expected[2]["readinessProbe"] = {"httpGet": {"path": "/ready", "port": 9903}, "periodSeconds": 5}
     volumes = {it["name"]: it for it in our_volumes(settings) if it["name"] != NO_TOKEN_VOLUME}
     assert template["spec"]["automountServiceAccountToken"] is False
     assert template["spec"]["initContainers"] == expected
