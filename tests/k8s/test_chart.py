@@ -60,6 +60,7 @@ def test_it_is_the_overlay(name: str, values: dict[str, Any], namespace: str) ->
 
 
 VALUES: list[dict[str, Any]] = [
+    {"imagePullSecrets": [{"name": "registry"}], "injector": {"enabled": True, "certificate": "job"}},
     {"gateway": {"policy": {"providers": {}}, "workers": 3, "drainSeconds": 60, "logLevel": "debug"}},
     {"gateway": {"existingPolicy": "mine", "keysSecret": "my-keys"}},
     {"image": {"repository": "registry.example/llm", "tag": "sha256:" + "0" * 64}, "monitoringNamespace": "watch"},
