@@ -13,6 +13,10 @@ PIN = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --only-bin
 # The library of tokenizers downloads models with it, and nothing of ours does: our tokenizer is a file.
 LEFT_OUT = huggingface-hub ; python_version < '3'
 
+PYTEST   := $(BIN)/python -m pytest
+# In as many processes as there are processors, a file in one of them: its tests share what they start. ARGS=-n0: in one.
+PARALLEL := --numprocesses=logical --maxprocesses=8 --dist=loadfile
+
 .DEFAULT_GOAL := help
 .PHONY: help run test test-browser test-rules test-manifests test-train test-ray lint type proto model evaluate bench image image-base requirements check clean
 
@@ -23,23 +27,23 @@ run: $(VENV)/demo.done ## the demo: Envoy, the sidecar and stand-in providers, o
 	@exec $(BIN)/sidecar demo $(ARGS)
 
 test: $(VENV)/dev.done $(VENV)/envoy-1.38.done tests/clients/node/node_modules/.done ## all tests that need no torch, with the real Envoy and the real SDKs
-	$(BIN)/python -m pytest --ignore=tests/finetuning/with_torch --ignore=tests/policytools/with_ray --ignore=tests/console/with_chromium --ignore=tests/observability/with_promtool --ignore=tests/k8s/with_checkov $(ARGS)
+	$(PYTEST) $(PARALLEL) --ignore=tests/finetuning/with_torch --ignore=tests/policytools/with_ray --ignore=tests/console/with_chromium --ignore=tests/observability/with_promtool --ignore=tests/k8s/with_checkov $(ARGS)
 
 test-browser: $(VENV)/dev.done $(VENV)/browser.done ## the tests of the console's page, for which Chromium has to be there
-	$(BIN)/python -m pytest tests/console/with_chromium $(ARGS)
+	$(PYTEST) $(PARALLEL) --dist=load tests/console/with_chromium $(ARGS)
 
 test-rules: $(VENV)/dev.done ## the tests of Prometheus' rules, for which promtool has to be there (Debian: prometheus)
 	@command -v promtool >/dev/null || { echo 'promtool is needed: the Debian package prometheus has it'; exit 1; }
-	$(BIN)/python -m pytest tests/observability/with_promtool $(ARGS)
+	$(PYTEST) tests/observability/with_promtool $(ARGS)
 
 test-manifests: $(VENV)/dev.done $(VENV)/checkov/.done ## the check of the manifests by Checkov, in an environment of its own
-	$(BIN)/python -m pytest tests/k8s/with_checkov $(ARGS)
+	$(PYTEST) tests/k8s/with_checkov $(ARGS)
 
 test-train: $(VENV)/dev.done $(VENV)/train.done ## the tests of training, which install torch: make test-train TORCH=torch==…
-	$(BIN)/python -m pytest tests/finetuning/with_torch $(ARGS)
+	$(PYTEST) $(PARALLEL) tests/finetuning/with_torch $(ARGS)
 
 test-ray: $(VENV)/dev.done $(VENV)/ray.done ## the test of replays on Ray, which installs it (500 MB)
-	$(BIN)/python -m pytest tests/policytools/with_ray $(ARGS)
+	$(PYTEST) tests/policytools/with_ray $(ARGS)
 
 lint: $(VENV)/dev.done ## ruff, the rules about who may import whom, and hadolint
 	$(BIN)/ruff check .

@@ -68,6 +68,20 @@ def test_all_files_of_the_folder_are_rendered() -> None:
         assert parse(files[name]) == parse(shipped)
 
 
+@pytest.mark.parametrize(("is_basic", "listeners"), [(False, ["models"]), (True, [])])
+def test_an_answer_is_read_for_its_tokens_once(is_basic: bool, listeners: list[str]) -> None:
+    """To parse it costs Envoy as much as all else of the feed, and of a stream more."""
+    config = yaml.safe_load(render_envoy(EXAMPLE, is_basic=is_basic))
+    managers = {
+        it["name"]: it["filter_chains"][0]["filters"][0]["typed_config"]
+        for it in config["static_resources"]["listeners"]
+    }
+    counting = "envoy.filters.http.ai_protocol_manager"
+    assert [
+        name for name, it in managers.items() for each in it["http_filters"] if each["name"] == counting
+    ] == listeners
+
+
 PROVIDERS = {
     "a domain": ("https://api.example.com/v1", ("api.example.com", 443), "api.example.com", "/v1/"),
     "a base path": ("https://host.example/openai/v2/", ("host.example", 443), "host.example", "/openai/v2/"),
