@@ -1,7 +1,7 @@
 """What the collector is told of a request: an entry of the edge when it is over, and one of `models` per attempt.
 
-Tokens are counted in `models` alone: to parse an answer is half of what the feed costs Envoy, of a stream most of it, and
-the edge would count the same.
+Tokens are counted in `models` alone: to parse an answer is half of what the feed costs Envoy, of a stream most of it,
+and the edge would count the same.
 """
 
 from datetime import timedelta
