@@ -1,7 +1,6 @@
 """`sidecar demo`: everything on this machine, to try it."""
 
 import argparse
-import asyncio
 import sys
 
 from sidecar.cli import values
@@ -44,6 +43,8 @@ def add_demo(commands: Commands) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    import asyncio  # other commands do without, and start sooner
+
     try:
         from sidecar.demo.run import DemoOptions, run_demo
     except ModuleNotFoundError as error:

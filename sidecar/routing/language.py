@@ -123,6 +123,7 @@ def _scripts_by_character() -> bytes:
 
 
 _SCRIPT_OF = _scripts_by_character()
+_ASCII_LETTER = re.compile("[A-Za-z]")
 
 _Words = Mapping[str, tuple[int, tuple[str, ...], bool]]
 
@@ -156,7 +157,7 @@ def detect_script(text: str) -> str:
     """
     sample = text[:_SAMPLE_CHARACTERS]
     if sample.isascii():
-        return "latin" if any(map(str.isalpha, sample)) else "none"
+        return "latin" if _ASCII_LETTER.search(sample) else "none"
     characters = map(ord, sample[:: max(1, len(sample) // _SCRIPT_CHARACTERS)])
     places = bytes([_SCRIPT_OF[character] for character in characters if character < len(_SCRIPT_OF)])
     counts = Counter({SCRIPTS[place]: places.count(place) for place in set(places)})

@@ -1,29 +1,51 @@
-"""Digits as they are written: in groups, with marks between."""
+"""Numbers as they are written: digits in groups, with marks between, and what that makes of them."""
 
 import re
-import unicodedata
-from dataclasses import dataclass
+from collections.abc import Callable
+from typing import NamedTuple
 
-_DASHES = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-"))
-_GROUP = re.compile(r"[0-9]+")
+from sidecar.routing.personal_data.names import Name
+
+DIGITS = b"0123456789"
+MARKS = b" -./()+"
+
+_SPACED = bytes.maketrans(MARKS, b" " * len(MARKS))
+_VALUES = bytes.maketrans(DIGITS, bytes(range(10)))
+_GROUP = re.compile(rb"[0-9]+")
 
 
-@dataclass(frozen=True, slots=True)
-class DigitGroups:
-    """Groups of digits, and what stands before and between them, all in ASCII."""
+class DigitGroups(NamedTuple):
+    """How a number is written, whatever its digits are."""
 
-    lead: str
-    """`+`, `(`, both or nothing."""
-    groups: tuple[str, ...]
-    separators: tuple[str, ...]
-    """One less than groups."""
+    shape: bytes
+    """With a 0 where a group begins with one, and a 9 for any other digit."""
     sizes: tuple[int, ...]
     """How many digits each group has."""
 
     @property
-    def digits(self) -> str:
-        """All of them, nothing between."""
-        return "".join(self.groups)
+    def lead(self) -> bytes:
+        """What stands before the first group: `+`, `(`, both or nothing."""
+        return self.shape[: len(self.shape) - len(self.shape.lstrip(MARKS))]
+
+    @property
+    def begins_with_zero(self) -> bool:
+        """Whether its first group does."""
+        return self.shape.lstrip(MARKS).startswith(b"0")
+
+    @property
+    def is_row_of_zeros(self) -> bool:
+        """Whether all its groups begin with one."""
+        return self.shape.count(b"0") == len(self.sizes)
+
+    @property
+    def separators(self) -> list[bytes]:
+        """What stands between each two groups."""
+        return _GROUP.split(self.shape)[1:-1]
+
+    @property
+    def marks(self) -> bytes:
+        """All that stands between the groups, in one piece."""
+        return b"".join(self.separators)
 
     @property
     def is_uniform(self) -> bool:
@@ -31,16 +53,23 @@ class DigitGroups:
         return len(set(self.separators)) <= 1
 
 
-def parse_digit_groups(run: str) -> DigitGroups:
-    """Of a run in ASCII that ends in a digit."""
-    lead, *between = _GROUP.split(run)
-    groups = tuple(_GROUP.findall(run))
-    return DigitGroups(lead, groups, tuple(between[:-1]), tuple(map(len, groups)))
+class Form(NamedTuple):
+    """One way to write a number of some kind."""
+
+    kind: str
+    is_valid: Callable[[bytes], object]
+    """Whether something is true of the digits alone."""
+    marks: bytes | None = None
+    """What stands between the groups, if only that makes it one."""
+    name: Name | None = None
+    """What has to stand before it where too many numbers would pass."""
 
 
-def to_ascii(run: str) -> str:
-    """The same with the digits, spaces, dashes and parentheses that ASCII has, whatever script's they are."""
-    if run.isascii():
-        return run
-    plain = unicodedata.normalize("NFKC", run).translate(_DASHES)
-    return "".join(str(unicodedata.decimal(character, character)) for character in plain)
+def parse_digit_groups(shape: bytes) -> DigitGroups:
+    """Of digits, spaces and the marks that may stand between."""
+    return DigitGroups(shape, tuple(map(len, shape.translate(_SPACED).split())))
+
+
+def values_of(digits: bytes) -> bytes:
+    """Each digit as the number that it is."""
+    return digits.translate(_VALUES)

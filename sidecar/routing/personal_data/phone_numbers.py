@@ -1,22 +1,22 @@
 """Phone numbers: which digits, grouped in which way, are written as people write one."""
 
 import re
+from collections.abc import Callable, Iterator
+from functools import partial
 
-import re2
-
-from sidecar.routing.personal_data.digit_groups import DigitGroups
+from sidecar.routing.personal_data.digit_groups import DIGITS, DigitGroups, Form
+from sidecar.routing.personal_data.names import Name
 
 # Country codes (ITU-T E.164) …
 _COUNTRY = re.compile(
-    r"1|7|2(?:0|7|1[12368]|[2-4]\d|5[0-8]|6\d|9[01789])|3(?:[0-469]|5\d|7[0-8]|8[0-35-79])|4(?:[013-9]|2[013])"
-    r"|5(?:[1-8]|0\d|9\d)|6(?:[0-6]|7[02-9]|8[0-35-9]|9[0-2])|8(?:[1246]|5[02356]|80|86)"
-    r"|9(?:[0-58]|6[0-8]|7[0-7]|9[2-68])",
-    re.ASCII,
+    rb"1|7|2(?:0|7|1[12368]|[2-4]\d|5[0-8]|6\d|9[01789])|3(?:[0-469]|5\d|7[0-8]|8[0-35-79])|4(?:[013-9]|2[013])"
+    rb"|5(?:[1-8]|0\d|9\d)|6(?:[0-6]|7[02-9]|8[0-35-9]|9[0-2])|8(?:[1246]|5[02356]|80|86)"
+    rb"|9(?:[0-58]|6[0-8]|7[0-7]|9[2-68])"
 )
 
 # … and how many digits follow the larger countries'; others' are taken as they come, within E.164's 15 in all.
 _NATIONAL_LENGTHS = {
-    country: range(least, most + 1)
+    country.encode(): range(least, most + 1)
     for (least, most), countries in {
         (7, 9): "46 353",
         (7, 12): "43 49 358",
@@ -49,102 +49,116 @@ _TRUNK_SIZES = frozenset(
     for sizes in layouts.split()
 )
 
-_YEAR = re.compile(r"(?:19|20)\d\d", re.ASCII)
-
 # Of a number that is written plainly, or in groups that any numbers could stand in.
 _UNMARKED_LENGTHS = range(9, 14)
 
-# What people call it in the languages that most of them write.
-_NAME = re2.compile(
-    "|".join(
-        (
-            r"(?i:\b(?:tel|(?:tele|mobil)?(?:ph|f)oo?n\w*|mobile?|mobiel|handy|handynummer|rufnummer|cell|fax|gsm)\b",
-            r"\b(?:whatsapp|viber|portable|celular|cellulare|hp|wa|sdt|cep)\b",
-            r"\b(?:call|text|ring|reach) (?:me|us|him|her|them)\b",
-            "t[ée]l[ée]phone|tel[ée]fono|m[óo]vil|ll[áa]ma|komórk|điện thoại|sđt",
-            "телефон|тел[.:]|мобильн|моб[.:]|вайбер|звони|дзвон|τηλ|κινητ",
-            "电话|電話|手机|手機|联系方式|聯絡|携帯|ケータイ|전화|휴대폰|핸드폰|연락처",
-            "هاتف|جوال|واتساب|موبايل|موبایل|تلفن|טלפון|נייד",
-            "फ़?ोन|मोबाइल|ফোন|মোবাইল|โทร|เบอร์|มือถือ",
-            r"wa\.me/|[☎☏📞📱])",
-        )
-    ).encode()
+_YEAR = re.compile(rb"(?:19|20)\d\d")
+_AREA_LENGTHS = range(9, 12)
+_MARKED_SIZES = frozenset(
+    ((3, 3, 4), (1, 3, 3, 4), (3, 4, 4), (1, 3, 3, 2, 2), (1, 3, 7), (2, 5, 4), (3, 2, 2, 2), (2, 3, 2, 2))
 )
+PHONE_SIZES = _TRUNK_SIZES | _MARKED_SIZES
+"""Of the groups of a number that has neither a country code nor parentheses, and is one by its form."""
+
+_OPTIONAL_ZERO = re.compile(rb"\d[- /]?\( ?(\d) ?\)")
 
 
-def is_phone_number(number: DigitGroups) -> bool:
-    """Whether it is written as nothing but a phone number is: with a country code, or grouped in a country's way."""
-    if "+" in number.lead:
-        return _is_international(number, number.digits)
-    if len(number.groups) == 1:
-        return False
-    if number.groups[0].startswith("00"):
-        return _is_international(number, number.digits.removeprefix("00"))
-    return _has_trunk_zero(number) or _has_area_in_parentheses(number) or _is_marked_national(number)
+def phone_forms(number: DigitGroups) -> Iterator[Form]:
+    """What makes a phone number of one that is written so."""
+    sizes = number.sizes
+    if b"+" in number.shape:
+        if len(sizes) <= _MOST_GROUPS:
+            yield Form("phone", partial(_is_international, _find_optional_zero(number)))
+        return
+    if len(sizes) > 1:
+        if number.begins_with_zero:
+            yield from _forms_with_zero(number)
+        if begins := _national_beginning(number):
+            yield Form("phone", begins)
+        if number.shape.startswith(b"(") and _has_area_in_parentheses(number):
+            yield Form("phone", partial(_begins_with_area, sizes[0]))
+    if sum(sizes) in _UNMARKED_LENGTHS and (len(sizes) == 1 or min(sizes) > 1):
+        yield _NAMED
 
 
-def may_be_phone_number(number: DigitGroups) -> bool:
-    """Whether it is one if the text says that it is; by itself it could be any number."""
-    return len(number.digits) in _UNMARKED_LENGTHS and (len(number.groups) == 1 or min(number.sizes) > 1)
+def _forms_with_zero(number: DigitGroups) -> Iterator[Form]:
+    if number.sizes[0] > 1 and len(number.sizes) <= _MOST_GROUPS:
+        yield Form("phone", partial(_has_zeros_for_plus, _find_optional_zero(number)))
+    if number.sizes in _TRUNK_SIZES and len(set(number.separators[1:])) <= 1 and not number.is_row_of_zeros:
+        yield Form("phone", _has_trunk_zero)
 
 
-def speaks_of_phone(before: bytes) -> bool:
-    """Whether the text (UTF-8) just before a number says that it is a phone number."""
-    return _NAME.search(before) is not None
+def _is_anything(_: bytes) -> bool:
+    return True
 
 
-def _is_international(number: DigitGroups, digits: str) -> bool:
+_NAMED = Form("phone", _is_anything, name=Name.PHONE)
+"""One if the text says that it is; by itself it could be any number."""
+
+
+def _find_optional_zero(number: DigitGroups) -> int | None:
+    """Which digit is one that is dialled only within the country if it is a zero, as in +49 (0)30."""
+    optional = _OPTIONAL_ZERO.search(number.shape)
+    if optional is None:
+        return None
+    before = number.shape[: optional.start(1)]
+    return sum(map(before.count, DIGITS))
+
+
+def _has_zeros_for_plus(optional: int | None, digits: bytes) -> bool:
+    return digits.startswith(b"00") and _is_international(None if optional is None else optional - 2, digits[2:])
+
+
+def _is_international(optional: int | None, digits: bytes) -> bool:
+    """Whether it has a country's code, and as many digits as that country's numbers."""
     country = _COUNTRY.match(digits)
-    if country is None or len(digits) > _LONGEST_NUMBER or len(number.groups) > _MOST_GROUPS:
+    if country is None or len(digits) > _LONGEST_NUMBER:
         return False
-    national = len(digits) - len(country[0]) - (1 if _has_optional_zero(number) else 0)
-    return national in _NATIONAL_LENGTHS.get(country[0], _OTHER_LENGTHS)
+    dialled = len(digits) if optional is None or digits[optional] != DIGITS[0] else len(digits) - 1
+    return dialled - country.end() in _NATIONAL_LENGTHS.get(country[0], _OTHER_LENGTHS)
 
 
-def _has_optional_zero(number: DigitGroups) -> bool:
-    """As in +49 (0)30: that zero is dialled only within the country."""
-    between = zip(number.separators, number.groups[1:], number.separators[1:], strict=False)
-    return any(group == "0" and "(" in before and ")" in after for before, group, after in between)
-
-
-def _has_trunk_zero(number: DigitGroups) -> bool:
-    return (
-        number.sizes in _TRUNK_SIZES
-        and number.groups[0][0] == "0" != number.groups[0][1]
-        and len(set(number.separators[1:])) <= 1
-        and not all(group[0] == "0" for group in number.groups)  # a row of a table
-        and not set(number.digits) <= {"0", "1"}  # binary
-    )
+def _has_trunk_zero(digits: bytes) -> bool:
+    return digits[1] != DIGITS[0] and digits.strip(b"01") != b""  # not binary
 
 
 def _has_area_in_parentheses(number: DigitGroups) -> bool:
-    area = number.groups[0]
     return (
-        number.lead == "("
-        and number.separators[0].startswith(")")
-        and len(area) in range(2, 6)
-        and _YEAR.fullmatch(area) is None
-        and (len(number.groups) in (3, 4) or (len(number.groups) == 2 and area[0] == "0"))
+        number.lead == b"("
+        and number.separators[0].startswith(b")")
+        and 2 <= number.sizes[0] <= 5
+        and (len(number.sizes) in (3, 4) or (len(number.sizes) == 2 and number.begins_with_zero))
         and min(number.sizes) > 1
-        and len(number.digits) in range(9, 12)
+        and sum(number.sizes) in _AREA_LENGTHS
     )
 
 
-def _is_marked_national(number: DigitGroups) -> bool:
-    """Forms without a leading 0 in which other numbers are hardly ever written."""
-    first, second = number.groups[:2]
+def _begins_with_area(size: int, digits: bytes) -> bool:
+    return not digits.startswith(b"00") and _YEAR.fullmatch(digits, 0, size) is None
+
+
+def _begins(pattern: bytes) -> Callable[[bytes], object]:
+    return re.compile(pattern).match
+
+
+_NORTH_AMERICA, _NORTH_AMERICA_WITH_ONE = _begins(rb"[2-9]"), _begins(rb"1[2-9]")
+_CHINA, _RUSSIA, _BRAZIL, _SPAIN = _begins(rb"1[3-9]"), _begins(rb"8[3489]"), _begins(rb"\d\d9"), _begins(rb"[6-9]")
+
+
+def _national_beginning(number: DigitGroups) -> Callable[[bytes], object] | None:
+    """How a number begins that is written, without a leading 0, as others hardly ever are."""
     match number.sizes:
-        case (3, 3, 4):  # North America: 212-555-0123
-            return first[0] in "23456789" and number.separators in (("-", "-"), (".", "."))
+        case (3, 3, 4) if number.marks in (b"--", b".."):  # 212-555-0123
+            return _NORTH_AMERICA
         case (1, 3, 3, 4):
-            return first == "1" and second[0] in "23456789"
-        case (3, 4, 4):  # China's mobiles: 138 0013 8000
-            return first[0] == "1" and first[1] in "3456789" and number.is_uniform
-        case (1, 3, 3, 2, 2) | (1, 3, 7):  # Russia: 8 (912) 345-67-89
-            return first == "8" and second[0] in "3489"
-        case (2, 5, 4):  # Brazil: 11 91234-5678
-            return second[0] == "9" and number.separators == (" ", "-")
-        case (3, 2, 2, 2) | (2, 3, 2, 2):  # Spain: 612 34 56 78, 91 123 45 67
-            return first[0] in "6789" and number.is_uniform
+            return _NORTH_AMERICA_WITH_ONE
+        case (3, 4, 4) if number.is_uniform:  # mobiles: 138 0013 8000
+            return _CHINA
+        case (1, 3, 3, 2, 2) | (1, 3, 7):  # 8 (912) 345-67-89
+            return _RUSSIA
+        case (2, 5, 4) if number.marks == b" -":  # 11 91234-5678
+            return _BRAZIL
+        case (3, 2, 2, 2) | (2, 3, 2, 2) if number.is_uniform:  # 612 34 56 78, 91 123 45 67
+            return _SPAIN
         case _:
-            return False
+            return None
