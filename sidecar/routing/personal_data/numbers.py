@@ -66,7 +66,6 @@ _DATE_SHAPE_AHEAD = re.compile(rb"\+?(?:\d{4}([-/.])\d\d?\1\d\d?|\d\d?([-/.])\d\
 
 # Several on one line: a card and what follows it, numbers with a mark between, numbers with a space between.
 _CARD_AHEAD = re.compile(rb"(?:\d{1,3} )?(\d{4}([ -])\d{4}\2\d{4}\2\d{4}|\d{4}([ -])\d{6}\3\d{4,5})[ /]+")
-_MARK_BETWEEN = re.compile(rb" [-/] |/")
 _BETWEEN_MARKS = re.compile(rb"(?! |(?<= )- )(?=[^/]{8})(?:[^ /]++| (?![-/] ))++")
 _BETWEEN_SPACES = re.compile(rb"[^ ]{8,}")
 _GAP = re.compile(rb"[ /]")
@@ -129,7 +128,8 @@ class _Shapes(dict[bytes, _Shape | Literal[False] | None]):
 
     def _look_at(self, shape: bytes) -> _Shape | Literal[False] | None:
         digits = len(shape.translate(None, MARKS))
-        if digits < (_FEWEST_DIGITS if b"+" in shape else _FEWEST_DIGITS + 1):
+        fewest = _FEWEST_DIGITS if b"+" in shape else _FEWEST_DIGITS + 1
+        if digits < fewest:
             return None
         if len(shape) > _LONGEST_RUN:
             return _LIST
@@ -137,11 +137,20 @@ class _Shapes(dict[bytes, _Shape | Literal[False] | None]):
         forms = _forms_of(shape, self._names) if is_number else ()
         if digits == len(shape):
             return _Shape(forms, (), 0) if forms else False
-        parts = tuple([(start, end) for start, end in _split(shape) if self[shape[start:end]]])
+        parts = self._parts_of(shape) if digits > fewest else ()
         date = _DATE_SHAPE_AHEAD.match(shape)
         if date and (forms or parts or self[shape[date.end() :]]):
             return _Shape(forms, parts, date.end())
         return _Shape(forms, parts, 0) if forms or parts else False
+
+    def _parts_of(self, shape: bytes) -> tuple[tuple[int, int], ...]:
+        """Where those of its parts begin and end that may be something."""
+        parts = _split(shape)
+        if parts is None:  # with spaces between: each is looked at once, and most lists have nothing
+            if not any(map(self.__getitem__, set(shape.split(b" ")))):
+                return ()
+            parts = [part.span() for part in _BETWEEN_SPACES.finditer(shape)]
+        return tuple([(start, end) for start, end in parts if self[shape[start:end]]])
 
 
 # What is too long to be looked at in one piece.
@@ -242,16 +251,16 @@ def _pieces(shaped: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
     yield start, end
 
 
-def _split(shape: bytes) -> Iterable[tuple[int, int]]:
-    """Where its parts begin and end."""
-    start = _after_list_marks(shape) if b")" in shape else 0
-    if start:  # 1) 212-555-0123
-        return ((start, len(shape.rstrip())),)
+def _split(shape: bytes) -> list[tuple[int, int]] | None:
+    """Where its parts begin and end; None if nothing but spaces parts them."""
+    if b")" in shape and (start := _after_list_marks(shape)):  # 1) 212-555-0123
+        return [(start, len(shape.rstrip()))]
     if card := _CARD_AHEAD.match(shape):
-        return (card.span(1), (card.end(), len(shape)))
-    between = _BETWEEN_MARKS if _MARK_BETWEEN.search(shape) else _BETWEEN_SPACES
-    parts = [part.span() for part in between.finditer(shape)]
-    return [(start, end) for start, end in parts if _FEWEST_DIGITS <= end - start < len(shape)]
+        return [card.span(1), (card.end(), len(shape))]
+    if b"/" in shape or b" - " in shape:
+        parts = [part.span() for part in _BETWEEN_MARKS.finditer(shape)]
+        return [(start, end) for start, end in parts if end - start >= _FEWEST_DIGITS]
+    return None if b" " in shape else []
 
 
 def _after_list_marks(shape: bytes) -> int:

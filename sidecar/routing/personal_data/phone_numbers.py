@@ -73,7 +73,7 @@ def phone_forms(number: DigitGroups) -> Iterator[Form]:
     if len(sizes) > 1:
         if number.begins_with_zero:
             yield from _forms_with_zero(number)
-        if begins := _national_beginning(number):
+        if sizes in _MARKED_SIZES and (begins := _national_beginning(number)):
             yield Form("phone", begins)
         if number.shape.startswith(b"(") and _has_area_in_parentheses(number):
             yield Form("phone", partial(_begins_with_area, sizes[0]))
@@ -98,7 +98,7 @@ _NAMED = Form("phone", _is_anything, name=Name.PHONE)
 
 def _find_optional_zero(number: DigitGroups) -> int | None:
     """Which digit is one that is dialled only within the country if it is a zero, as in +49 (0)30."""
-    optional = _OPTIONAL_ZERO.search(number.shape)
+    optional = _OPTIONAL_ZERO.search(number.shape) if b"(" in number.shape else None
     if optional is None:
         return None
     before = number.shape[: optional.start(1)]
