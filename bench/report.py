@@ -9,6 +9,7 @@ from bench.decision import DecisionRow
 from bench.footprint import Footprint
 from bench.load_rounds import LoadRow
 from bench.machine import Machine
+from bench.signals import SignalsRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class Report:
     machine: Machine
     variants: dict[str, str]
     decision: list[DecisionRow]
+    signals: list[SignalsRow]
     load: list[LoadRow]
     footprint: Footprint
     seconds: float

@@ -10,6 +10,7 @@ from bench.machine import describe_machine
 from bench.processes import resident_mib
 from bench.prompts import PromptSource
 from bench.report import Report
+from bench.signals import measure_signals
 from bench.sizes import Sizes
 from bench.system import running_system
 from bench.variants import build_variants
@@ -25,6 +26,8 @@ async def run_bench(sizes: Sizes, progress: Callable[[str], None]) -> Report:
     source = PromptSource()
     progress("decision against raw inference")
     decision = await measure_decisions(sizes, source)
+    progress("signals of texts of every kind")
+    signals = measure_signals(sizes)
     progress("starting providers, sidecar and Envoy")
     async with running_system() as system:
         variants = build_variants(system, source)
@@ -36,6 +39,7 @@ async def run_bench(sizes: Sizes, progress: Callable[[str], None]) -> Report:
         machine=machine,
         variants={each.name: each.what for each in variants},
         decision=decision,
+        signals=signals,
         load=load,
         footprint=footprint,
         seconds=round(time.monotonic() - started, 1),

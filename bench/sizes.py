@@ -11,6 +11,8 @@ class Sizes:
     decision_rounds: int
     decision_prompts: int
     """Prompts of each length in a round; every one is new."""
+    signal_readings: int
+    """Of each text."""
     load_rounds: int
     """Besides the warm-up round, which is thrown away."""
     load_requests: Mapping[int, int]
@@ -24,6 +26,7 @@ class Sizes:
 FULL = Sizes(
     decision_rounds=9,
     decision_prompts=30,
+    signal_readings=200,
     load_rounds=7,
     load_requests={1: 300, 8: 800, 64: 1600},
     load_seconds=330,
@@ -33,6 +36,7 @@ FULL = Sizes(
 QUICK = Sizes(
     decision_rounds=5,
     decision_prompts=12,
+    signal_readings=50,
     load_rounds=3,
     load_requests={1: 60, 8: 200, 64: 400},
     load_seconds=40,

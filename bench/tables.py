@@ -7,6 +7,7 @@ from bench.footprint import Footprint
 from bench.load_rounds import LoadRow
 from bench.machine import Machine
 from bench.report import Report
+from bench.signals import TEXT_BYTES, SignalsRow
 
 # A process that takes more than this of one processor is what a round waits for.
 _BUSY_SHARE = 0.85
@@ -19,6 +20,7 @@ def render(report: Report) -> str:
     sections = (
         _machine(report.machine),
         _decision(report.decision),
+        _signals(report.signals),
         _load(report.load, report.variants),
         _cpu(report.load),
         _answers(report.load),
@@ -70,6 +72,14 @@ def _decision(rows: Sequence[DecisionRow]) -> Iterator[str]:
         ],
     )
     yield "late: missed the deadline; parse, classify and rest are stages of the decision, in ms"
+
+
+def _signals(rows: Sequence[SignalsRow]) -> Iterator[str]:
+    worst = max(rows, key=lambda row: row.ms)
+    yield (
+        f"signals at {TEXT_BYTES / 1000:.0f} kB, worst of {len(rows)} texts: {worst.ms:.2f} ms of the processor "
+        f"({worst.text}). Goal: 1 ms"
+    )
 
 
 def _load(rows: Sequence[LoadRow], variants: dict[str, str]) -> Iterator[str]:

@@ -12,12 +12,15 @@ from bench.figures import percentile
 from bench.prompts import PromptSource
 from bench.report import Report, write_json
 from bench.run import run_bench
+from bench.signal_texts import make_texts
+from bench.signals import TEXT_BYTES
 from bench.sizes import Sizes
 from bench.tables import render
 
 SMALLEST = Sizes(
     decision_rounds=1,
     decision_prompts=2,
+    signal_readings=1,
     load_rounds=1,
     load_requests={1: 3, 4: 12},
     load_seconds=10,
@@ -63,6 +66,14 @@ def test_every_length_is_decided_and_only_the_last_is_cut(report: Report) -> Non
     assert all(row.raw_ms > 0 and row.decision_ms > 0 for row in report.decision)
 
 
+def test_signals_are_read_of_texts_of_one_size_and_every_kind(report: Report) -> None:
+    texts = dict(make_texts(TEXT_BYTES))
+    assert [row.text for row in report.signals] == list(texts)
+    assert all(TEXT_BYTES - 3 <= len(text.encode()) <= TEXT_BYTES for text in texts.values())
+    assert all(row.ms > 0 and row.readings == SMALLEST.signal_readings for row in report.signals)
+    assert f"worst of {len(texts)} texts" in render(report)
+
+
 def test_the_sidecar_starts_and_holds_memory(report: Report) -> None:
     footprint = report.footprint
     assert footprint.ready_seconds > 0
@@ -78,7 +89,7 @@ def test_the_tables_name_every_variant(report: Report) -> None:
 def test_the_json_holds_the_whole_report(report: Report, tmp_path: Path) -> None:
     write_json(report, tmp_path / "report.json")
     written = json.loads((tmp_path / "report.json").read_text())
-    assert set(written) == {"machine", "variants", "decision", "load", "footprint", "seconds"}
+    assert set(written) == {"machine", "variants", "decision", "signals", "load", "footprint", "seconds"}
     assert len(written["load"]) == len(report.load)
 
 

@@ -4,6 +4,7 @@
 
 import random
 import sys
+from collections import Counter
 from types import FrameType
 
 import pytest
@@ -416,6 +417,78 @@ def test_any_text_can_be_blotted(text: str) -> None:
         assert blotted == text
 
 
+_NUMBERS = (
+    "4111111111111111",
+    "5555 5555 5555 4444",
+    "3782-822463-10005",
+    "123-45-6789",
+    "086 095 742 71",
+    "86095742719",
+    "529.982.247-25",
+    "2 55 08 14 168 025 38",
+    "110105 19491231 0028",
+    "212-555-0123",
+    "(212) 555-0123",
+    "1-800-555-0199",
+    "030 / 123 45 67",
+    "06.12.34.56.78",
+    "00 49 30 1234567",
+    "+49 (0)30 123456-78",
+    "8 (912) 345-67-89",
+    "1) 138 0013 8000",
+    "2024-05-01 612 34 56 78",
+    "0151 12345678 / 030 1234567",
+    "10.20.30.40 1234567890",
+)
+
+
+@st.composite
+def _altered(draw: st.DrawFn) -> str:
+    """A number that may be none any more, since one of its characters is another."""
+    number = draw(st.sampled_from(_NUMBERS))
+    place = draw(st.integers(0, len(number) - 1))
+    return number[:place] + draw(st.sampled_from("0123456789 -./()+")) + number[place + 1 :]
+
+
+_LINES = st.lists(
+    st.sampled_from(_NUMBERS)
+    | _altered()
+    | st.text(alphabet="0123456789 -./()+", max_size=40)
+    | st.sampled_from(["bob@example.com", "DE89370400440532013000", "AB123456C", "12345678Z", "x", "a@b."]),
+    max_size=30,
+)
+
+
+@given(_LINES)
+@examples(1_000)
+def test_what_stands_on_other_lines_changes_nothing(lines: list[str]) -> None:
+    """What is passed over at once, since others of its kind were nothing, is nothing by itself, too."""
+    apart = sum((Counter(found(line)) for line in lines), Counter[str]())
+
+    assert found("\n".join(lines)) == apart
+
+
+@given(
+    st.lists(st.sampled_from(_NUMBERS) | _altered(), max_size=5),
+    st.sampled_from(["\u0660", "\u06f0", "\u0966", "\u09e6", "\u0e50", "\uff10"]),
+)
+@examples(500)
+def test_digits_of_any_script_are_digits(numbers: list[str], zero: str) -> None:
+    text = "\n".join(numbers)
+    digits = {ord("0") + value: ord(zero) + value for value in range(10)}
+
+    assert found(text.translate(digits)) == found(text)
+
+
+@given(st.text(alphabet="0123456789 -./()+a@é，\n", max_size=80), st.text(alphabet="0 -./()+a@é，\n", max_size=40))
+@examples(500)
+def test_a_card_and_an_address_on_lines_of_their_own_are_always_found(before: str, after: str) -> None:
+    counts = found(f"{before}\n4111 1111 1111 1111\nanna@example.org\n{after}")
+
+    assert counts["card"] == found(before).get("card", 0) + 1
+    assert counts["email"] == found(before).get("email", 0) + found(after).get("email", 0) + 1
+
+
 def test_what_was_found_is_a_value_without_the_text() -> None:
     first, second = find_personal_data("bob@example.com"), find_personal_data("eve@example.com")
 
@@ -538,6 +611,23 @@ def test_work_grows_with_the_text_until_it_stops_growing() -> None:
 
     assert calls[1] <= 2 * calls[0]
     assert calls[3] == calls[2]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "1234567890\n",
+        "2026-03-01 12:30:07,123 INFO 12 ms\n",
+        "192.168.100.200 - - 10.20.30.40\n",
+        "37.7749295,-122.4194155\n",
+        "1234 567 89 0 12 345 6789\n",
+        "550e8400-e29b-41d4-a716-446655440000\n",
+        "b6d767d2f8ed5d21a44b0e5886680cb9\n",
+        "call (a + b)\n",
+    ],
+)
+def test_what_is_written_as_nothing_is_written_is_looked_at_once(line: str) -> None:
+    assert _calls(line * 1_000) == _calls(line * 10)
 
 
 def _calls(text: str) -> int:

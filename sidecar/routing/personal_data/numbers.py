@@ -5,7 +5,7 @@ only where it is a way to write something.
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from typing import Literal, NamedTuple
 
 import re2
