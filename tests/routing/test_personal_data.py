@@ -468,18 +468,6 @@ def test_what_stands_on_other_lines_changes_nothing(lines: list[str]) -> None:
     assert found("\n".join(lines)) == apart
 
 
-@given(
-    st.lists(st.sampled_from(_NUMBERS) | _altered(), max_size=5),
-    st.sampled_from(["\u0660", "\u06f0", "\u0966", "\u09e6", "\u0e50", "\uff10"]),
-)
-@examples(500)
-def test_digits_of_any_script_are_digits(numbers: list[str], zero: str) -> None:
-    text = "\n".join(numbers)
-    digits = {ord("0") + value: ord(zero) + value for value in range(10)}
-
-    assert found(text.translate(digits)) == found(text)
-
-
 @given(st.text(alphabet="0123456789 -./()+a@é，\n", max_size=80), st.text(alphabet="0 -./()+a@é，\n", max_size=40))
 @examples(500)
 def test_a_card_and_an_address_on_lines_of_their_own_are_always_found(before: str, after: str) -> None:
