@@ -127,9 +127,9 @@ class Processor:
                 decision_id, request, result, record, body, stream_usage=routers.active.policy.stream_usage
             )
         decided = time.perf_counter()
-        await stream.write(reply)
         metadata = dict(stream.invocation_metadata() or ())  # type: ignore[call-overload]
         if names.DRY_RUN in metadata:
+            await stream.write(reply)
             return
         classify_seconds = routed.classify_seconds if routed is not None else 0.0
         exchange = Exchange(
@@ -146,6 +146,12 @@ class Processor:
             classifier_version=routers.active.classifier_version,
             failure=routed.failure if routed is not None else None,
         )
+        try:
+            await stream.write(reply)
+        except asyncio.CancelledError:
+            # Envoy ends the stream of a rejected request while we write: it was decided all the same.
+            self._tell(exchange)
+            raise
         if request is None or routed is None or not routers.shadows:
             self._tell(exchange)
             return
