@@ -149,7 +149,7 @@ class Processor:
         try:
             await stream.write(reply)
         except asyncio.CancelledError:
-            # Envoy ends the stream of a rejected request while we write: it was decided all the same.
+            # Envoy may end the stream as soon as it has the answer, and does where that is a rejection.
             self._tell(exchange)
             raise
         if request is None or routed is None or not routers.shadows:

@@ -20,6 +20,7 @@ from sidecar.extproc.ext_proc_pb2 import (
     ProcessingRequest,
     ProcessingResponse,
 )
+from sidecar.extproc.processor import Processor
 from sidecar.routing.api import Endpoint
 from sidecar.routing.conditions import HeaderIs
 from sidecar.routing.decision import Decision
@@ -450,3 +451,35 @@ async def test_nothing_of_a_prompt_is_logged(envoy: FakeEnvoy, caplog: pytest.Lo
     await envoy.ask(request_headers(), request_body(b'{"model":"auto","messages":["my secret"]}'))
 
     assert "secret" not in caplog.text
+
+
+class CutStream:
+    """Envoy's side of a stream that it ends while the decision is written: it has what it wants."""
+
+    def __init__(self, *messages: ProcessingRequest) -> None:
+        self._messages = iter(messages)
+        self._answered = False
+
+    async def read(self) -> ProcessingRequest:
+        return next(self._messages)
+
+    async def write(self, message: bytes) -> None:
+        if self._answered:
+            raise asyncio.CancelledError
+        self._answered = True
+
+    def invocation_metadata(self) -> object:
+        return ()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("model", ["auto", "no-such-model"])
+async def test_what_was_decided_is_told_also_if_envoy_ends_the_stream_meanwhile(
+    observer: RecordingObserver, model: str
+) -> None:
+    stream = CutStream(request_headers(), request_body(body("hi there", model=model)))
+
+    with pytest.raises(asyncio.CancelledError):
+        await Processor(always(make_router()), [observer]).process(stream)
+
+    assert len(observer.exchanges) == 1

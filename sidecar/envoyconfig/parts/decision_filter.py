@@ -69,7 +69,8 @@ def _ask_another_worker() -> core.RetryPolicy:
         retry_back_off=core.BackoffStrategy(
             base_interval=timedelta(milliseconds=5), max_interval=timedelta(milliseconds=10)
         ),
-        host_selection_retry_max_attempts=5,
+        # The dead one has no requests under way, so the balancer draws it first, again and again.
+        host_selection_retry_max_attempts=30,
         retry_host_predicate=[
             core.RetryPolicyRetryHostPredicate(name=predicate.name, typed_config=predicate.typed_config)
         ],
