@@ -1,18 +1,22 @@
-"""What `training.evaluate_routing` prints holds for any sane model, on graded prompts and on made-up grades."""
+"""What `training.evaluate_routing` prints holds for any sane model and any grades: here they are made up."""
 
 import json
+import random
 import re
 import subprocess
 import sys
 from collections.abc import Iterable
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
 import pytest
 
 from tests.fakes.model_folders import make_model_folder
 
-DATA = Path(__file__).parents[3] / "shared" / "data" / "difficulty"
+PROMPTS = Path(__file__).parents[2] / "training" / "prompts"
+
+# How many prompts of each source: the last two are too few to stand by themselves.
+SOURCES = {"one": 90, "two": 60, "three": 30, "four": 12, "five": 8}
 
 SHARES = 11
 SYSTEMS = ("ours", "length only", "random", "oracle")
@@ -47,12 +51,17 @@ def tables(printed: str) -> dict[str, Table]:
 
 @pytest.fixture(scope="module")
 def graded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Table]:
-    """Of a part of the validation split: short prompts, which are quick to classify, from all sources."""
-    files = sorted(DATA.glob("*.jsonl"))
-    assert files, f"there is no data in {DATA}"
-    rows = [json.loads(line) for file in files for line in file.read_bytes().splitlines()]
-    short = [row for row in rows if row["split"] == "val" and len(row["text"]) < 150]
-    done = run(write(tmp_path_factory.mktemp("data") / "val.jsonl", short[:200]))
+    """Of short prompts, which are quick to classify; the strong model is right more often than the weak one."""
+    lines = (line for file in sorted(PROMPTS.glob("*.jsonl")) for line in file.read_bytes().splitlines())
+    texts = (text for line in lines if len(text := json.loads(line)["text"]) < 150)
+    draw = random.Random(7)
+    rows = [
+        {"text": text, "source": source, "weak": float(draw.random() < 0.5), "strong": float(draw.random() < 0.8)}
+        for source, count in SOURCES.items()
+        for text in islice(texts, count)
+    ]
+    assert len(rows) == sum(SOURCES.values())
+    done = run(write(tmp_path_factory.mktemp("data") / "graded.jsonl", rows))
     assert (done.returncode, done.stderr) == (0, "")
     return tables(done.stdout)
 
@@ -81,11 +90,11 @@ def test_no_way_to_choose_beats_the_oracle(graded: dict[str, Table]) -> None:
 
 
 def test_a_draw_by_lot_recovers_as_much_of_the_gap_as_it_makes_strong_calls(graded: dict[str, Table]) -> None:
-    random = graded["all"]["random"]
+    by_lot = graded["all"]["random"]
 
-    steps = [later - earlier for earlier, later in pairwise(random[:SHARES])]
+    steps = [later - earlier for earlier, later in pairwise(by_lot[:SHARES])]
     assert steps == pytest.approx([steps[0]] * 10, abs=2 * ROUNDING)
-    assert random[SHARES : SHARES + 5] == [0.5, 0.5, 0.5, 50.0, 80.0]
+    assert by_lot[SHARES : SHARES + 5] == [0.5, 0.5, 0.5, 50.0, 80.0]
 
 
 def test_the_interval_holds_the_figure(graded: dict[str, Table]) -> None:
