@@ -148,7 +148,3 @@ def test_its_own_values_are_by_its_schema() -> None:
     schema = json.loads((CHART / "values.schema.json").read_text())
 
     jsonschema.validate(yaml.safe_load((CHART / "values.yaml").read_text()), schema)
-
-
-def test_its_policy_is_the_gateways() -> None:
-    assert (CHART / "router.yaml").read_text() == (K8S / "base" / "gateway" / "router.yaml").read_text()
